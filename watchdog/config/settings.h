@@ -1,0 +1,95 @@
+#pragma once
+
+/*
+ * The configuration of one application: an INI file in systemd's style with drop-ins, read into one struct
+ * through one table of keys. Nothing is cut in silence, an unknown section or key is an error with file and
+ * line. [Probe NAME] sections stay raw here, with file and line: the kinds of probes know their own keys.
+ */
+
+#include <stddef.h>
+
+#include "watchdog/base/clock.h"
+#include "watchdog/base/error.h"
+#include "watchdog/base/memory.h"
+
+#define SETTINGS_DIRECTORY "/etc/upgrade-watchdog"
+
+enum gate_until {
+    GATE_UNTIL_FIRST_PASS = 0, /* the gate opens when all probes have passed once */
+    GATE_UNTIL_WINDOW,         /* only when the window is over */
+};
+
+/* One assignment of a [Probe NAME] section, as written. */
+struct setting_key {
+    char *name, *value;
+    char *file;
+    unsigned line;
+};
+
+struct probe_section {
+    char *name; /* NAME of [Probe NAME] */
+    char *file; /* where the section begins first */
+    unsigned line;
+    struct setting_key
+        *keys; /* in order of file and line; a repeated key is there as often as it was given */
+    size_t keys_count;
+};
+
+struct settings {
+    char *app;              /* name of APP.conf */
+    char *path;             /* the file, absolute where it was loaded */
+    char *config_directory; /* its directory */
+
+    struct {
+        char *directory;                       /* absolute */
+        char *project;                         /* NULL: not given */
+        char **files, **profiles, **env_files; /* as written, relative to the directory; NULL: not given */
+        char *base_url;                        /* without a final slash; NULL: not given */
+    } application;
+
+    struct {
+        char *service;
+        char **names; /* at least one */
+        char *user;
+    } database;
+
+    struct {
+        char **data, **ignore; /* NULL: none */
+        unsigned keep;
+        usec_t keep_clone, quarantine, max_freeze;
+        char *off_host; /* absolute directory; NULL: none */
+    } snapshot;
+
+    struct {
+        usec_t start_timeout; /* 0: auto */
+        usec_t duration, interval;
+        unsigned fail_after;
+        unsigned fail_share; /* percent, 1 to 100 */
+        char *gate;          /* service; NULL: none */
+        enum gate_until gate_until;
+    } watch;
+
+    struct probe_section *probes; /* in the order of their first appearance */
+    size_t probes_count;
+};
+
+/* Reads APP.conf in @config_directory, or the file @app where it ends in ".conf", then the *.conf of
+ * APP.conf.d/ beside it in the order of their names. A key of a drop-in replaces one that does not repeat;
+ * one that does is added to the list, and an empty assignment (`Key=`) empties it first, as in
+ * systemd.unit(5). Returns 0, or -EINVAL with "FILE:LINE: [Section] Key=: what was expected", -ENOENT, or the
+ * errno of the failing read. @ret is owned by the caller. */
+int settings_load(const char *config_directory, const char *app, struct settings **ret, struct error *err);
+
+/* The same from @size bytes at @text, which errors name as @path; no drop-ins are read. @path also says which
+ * directory credentials are looked for in. Never crashes on any bytes. */
+int settings_parse(const char *app, const char *path, const char *text, size_t size, struct settings **ret,
+                   struct error *err);
+
+/* The whole effective configuration as text that settings_parse() reads back equal (but for files and lines):
+ * a transaction stores it, so that recovery does not depend on later edits. Holds no secret, those are
+ * credentials. Owned by the caller. */
+char *settings_effective(const struct settings *settings);
+
+void settings_free(struct settings *settings);
+void cleanup_settings(struct settings **settings);
+#define _cleanup_settings_ __attribute__((cleanup(cleanup_settings)))
