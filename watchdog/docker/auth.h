@@ -1,0 +1,23 @@
+#pragma once
+
+/*
+ * Credentials of registries, as `docker login` left them: $DOCKER_CONFIG/config.json, else
+ * ~/.docker/config.json; "auths", "credHelpers" and "credsStore" (the helper is run as Docker runs it).
+ */
+
+#include "watchdog/base/clock.h"
+#include "watchdog/base/error.h"
+
+struct auth {
+    char *username, *password; /* NULL: none known */
+    char *identity_token;      /* instead of a password; NULL: none */
+    char *server;              /* as the file names it */
+};
+void auth_done(struct auth *auth); /* wipes */
+#define _cleanup_auth_ __attribute__((cleanup(auth_done)))
+
+/* @host as in struct reference ("docker.io"). Returns 1 when there are some, 0 when none, -errno when the
+ * file cannot be read. */
+int auth_find(const char *host, usec_t deadline, struct auth *ret, struct error *err);
+/* The value of the Engine's X-Registry-Auth header. Owned by the caller: a secret. */
+char *auth_header(const struct auth *auth);
