@@ -1,0 +1,129 @@
+#pragma once
+
+/*
+ * What a probe is. A probe looks once and says what it saw: pass, fail, or unknown when it could not look. It
+ * does not retry, does not act and knows no policy: what the reports mean together is decided in
+ * watchdog/transaction/verdict.c alone. A kind of probe is one const struct in one file, listed in set.c.
+ *
+ * The one thing a reader would get wrong: "unknown" is zero and means "could not look"; an application that
+ * refuses, resets or keeps silent was looked at, and failed.
+ */
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "watchdog/base/clock.h"
+#include "watchdog/base/error.h"
+
+struct settings;
+struct engine;
+struct container;
+struct probe_set;
+
+enum probe_result { PROBE_UNKNOWN = 0, PROBE_PASS, PROBE_FAIL };
+
+/* "unknown", "pass", "fail". */
+const char *probe_result_name(enum probe_result result);
+
+/* What one look saw. All strings and JSON are owned; secrets are masked in all but @session. */
+struct probe_report {
+    char *probe; /* the section's name */
+    enum probe_result result;
+    bool fatal;       /* with fail: waiting longer is of no use (crash loop, migration error, OOM kill) */
+    bool looked;      /* false: not due (Every=), the result is that of the latest look */
+    bool advisory;    /* Severity=advisory: reports, does not decide */
+    char *sentence;   /* for a person, lower case: "POST /api/auth/login answered 500, wanted 200" */
+    char *evidence;   /* the answer's beginning or the log line, control characters escaped; "" none */
+    json_t *measured; /* object, numbers for the report: {"status": 200, "milliseconds": 12}; NULL none */
+    json_t *answer;   /* what the baseline keeps of it; NULL nothing */
+    json_t *session;  /* secret: {"captures": {name: value}, "cookies": [line]}; never written to a file */
+    json_t *state;    /* what the next look of this probe wants to know of this one; NULL nothing */
+    usec_t took;
+    usec_t retry_after; /* not to be looked at again for so long (429); 0: no wish */
+};
+void probe_report_done(struct probe_report *report);
+
+/* Sets result and sentence (printf), replacing what was there. probe_fatal() is a fail with fatal=true. */
+void probe_pass(struct probe_report *report, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void probe_fail(struct probe_report *report, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void probe_fatal(struct probe_report *report, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void probe_unknown(struct probe_report *report, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* A service and what should run of it, as the transaction's record says. All strings are borrowed. */
+struct probe_expected {
+    const char *service;
+    const char *image_id; /* "sha256:…"; NULL: whatever runs (baseline) */
+    bool must_run;        /* false: a person had stopped it before; it is not looked at */
+    bool one_shot;        /* ends by itself, with exit status 0 */
+    bool is_database;     /* never changed by an upgrade: its trouble is the host's, and so unknown */
+};
+
+/* What a round looks at. Everything is borrowed and must outlive the round. */
+struct probe_view {
+    const struct settings *settings;
+    const char
+        *docker_socket;    /* as engine_new(): a forked child opens a connection of its own. NULL: default */
+    const char *project;   /* the Compose project */
+    usec_t since_realtime; /* the switch; log lines and restarts before it do not count. 0: the whole life */
+    usec_t first_pass_realtime; /* the first full pass; 0: not yet */
+    const struct probe_expected *expected;
+    size_t expected_count;
+    const char *gate; /* the gate service; NULL: none */
+    const char *twin; /* the twin container's name while the gate is shut: requests go to it; else NULL */
+    const json_t *baseline; /* of baseline_make(); NULL: this round makes one, or compares with nothing */
+    bool is_baseline;       /* the old release is looked at: what its log says is no sign, but remembered */
+    bool stop_on_fatal; /* a fatal sign of a deciding probe ends the round: the rest stays not looked at */
+};
+
+/* The table of keys of a kind: it drives parsing and documentation. Ended by an entry without a name. */
+struct probe_key {
+    const char *name;
+    int (*parse)(const char *value, void *target, struct error *err); /* the error says what was expected */
+    size_t offset; /* of the target in struct probe (common keys) or in the kind's settings */
+    bool required, repeatable;
+    const char *help; /* one line for the man page */
+};
+
+struct probe {
+    char *name;
+    char *file; /* where its section begins */
+    unsigned line;
+    const struct probe_kind *kind;
+    bool advisory;
+    usec_t every;   /* 0: each round; after a look that did not pass it is looked at in the next round */
+    usec_t timeout; /* of one look */
+    char **after;   /* names; their captures and cookies are ours too */
+    void *settings; /* the kind's */
+};
+
+/* One look: what run() is given. */
+struct probe_look {
+    const struct probe *probe;
+    const struct probe_view *view;
+    struct probe_docker *docker; /* docker.h: containers of the project, read on first use */
+    const json_t *state;         /* of this probe's previous look; NULL: none */
+    const json_t *captures;      /* object name → string: what predecessors captured; secret */
+    const json_t *cookies;       /* array of Netscape cookie lines of predecessors; secret */
+    const json_t *baseline;      /* what @answer was at the baseline; NULL: none */
+    usec_t deadline;             /* on clock_boottime() */
+};
+
+struct probe_kind {
+    const char *name;
+    const char *help;
+    const struct probe_key *keys;
+    size_t settings_size;
+    usec_t timeout; /* where Timeout= is not set */
+    /* Fills in what stands there when no key says otherwise; before the keys are read. May be NULL. */
+    void (*init)(void *settings);
+    /* Whether the keys fit together. The error names key and expectation; the caller puts file, line and
+     * section before it. May be NULL. */
+    int (*check)(const struct probe *probe, const struct probe_set *set, const struct settings *settings,
+                 struct error *err);
+    /* Looks once, in a forked child that is killed soon after look->deadline. */
+    void (*run)(const struct probe_look *look, struct probe_report *report);
+    /* Frees what the settings hold. */
+    void (*done)(void *settings);
+};
