@@ -1,33 +1,39 @@
 #pragma once
 
+/* clang-format off */
 /*
  * What the reports of all rounds mean together: one pure function, no clock, no world.
  *
  * What "unknown" means is decided here and nowhere else. "Deciding": a probe without Severity=advisory.
  *
- * | row | when | a deciding probe is | then |
- * | 1 | any time | looked at while the host is in trouble | a fail, fatal or not, counts as unknown; a pass
- * counts | | 2 | any time | not reported at all | unknown | | 3 | before the first pass | fail, fatal | roll
- * back, bad | | 4 | before the first pass | fail | wait; the start clock runs | | 5 | before the first pass |
- * unknown, and none fails | wait; the start clock stands still | | 6 | start clock at StartTimeout | fail |
- * roll back, bad | | 7 | start clock at StartTimeout | unknown, and none fails | roll back, not known bad |
- * | 8 | start clock stood 2 x StartTimeout | unknown, and none fails | roll back, not known bad |
- * | 9 | before the first pass | all pass in one round of latest results | first full pass; the window begins
- * | | 10 | after it | fail, fatal | roll back, bad | | 11 | after it | fail, FailAfter looks in a row
- * (unknown between them neither counts nor interrupts) | roll back, bad | | 12 | after it | fail in more than
- * FailShare of at least 10 looks (unknown is no look) | roll back, bad | | 13 | after it | unknown | the
- * window's clock stands still | | 14 | window's clock stood 2 x Duration | unknown | keep, and tell a person
- * | | 15 | window's clock at Duration | all pass | keep | | 16 | window's clock at Duration | latest look
- * failed, not yet row 11 or 12 | wait for its next look |
+ * | row | when                          | a deciding probe is                     | then                      |
+ * | 1   | the host is in trouble        | fail, fatal or not                      | counts as unknown; a pass counts |
+ * | 2   | any time                      | not reported at all                     | counts as unknown         |
+ * | 3   | before the first pass         | fail, fatal                             | roll back, bad            |
+ * | 4   | before the first pass         | fail                                    | wait; the start clock runs |
+ * | 5   | before the first pass         | unknown, and none fails                 | wait; the start clock stands still |
+ * | 6   | start clock at StartTimeout   | fail                                    | roll back, bad            |
+ * | 7   | start clock at StartTimeout   | unknown, and none fails                 | roll back, not known bad  |
+ * | 8   | it stood 2 x StartTimeout     | unknown, and none fails                 | roll back, not known bad  |
+ * | 9   | before the first pass         | pass, all in the latest results         | first pass; the window begins |
+ * | 10  | after it                      | fail, fatal                             | roll back, bad            |
+ * | 11  | after it                      | fail, FailAfter looks in a row; unknown ones between neither count nor interrupt | roll back, bad |
+ * | 12  | after it                      | fail in more than FailShare of at least 10 looks; unknown is no look | roll back, bad |
+ * | 13  | after it                      | unknown                                 | the window's clock stands still |
+ * | 14  | it stood 2 x Duration         | unknown                                 | keep, and tell a person   |
+ * | 15  | window's clock at Duration    | pass, all of them                       | keep                      |
+ * | 16  | window's clock at Duration    | fail in its latest look, but not row 11 or 12 | wait for its next look |
  *
  * A time between two steps that is longer than a round can be (the machine was suspended) counts as two
  * minutes.
  */
+/* clang-format on */
 
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "probes/probe.h"
 #include "watchdog/base/clock.h"
 #include "watchdog/base/error.h"
 
@@ -35,18 +41,6 @@ struct verdict_rules {
     usec_t start_timeout, duration, interval;
     unsigned fail_after; /* at least 1 */
     unsigned fail_share; /* percent */
-};
-
-enum verdict_result { VERDICT_UNKNOWN = 0, VERDICT_PASS, VERDICT_FAIL }; /* the values of enum probe_result */
-
-/* One probe in one round. Strings are borrowed. */
-struct verdict_look {
-    const char *probe;
-    enum verdict_result result; /* of the latest look */
-    bool fatal;
-    bool looked;   /* looked at in this round */
-    bool advisory; /* reports, does not decide */
-    const char *sentence;
 };
 
 /* What the verdict remembers of earlier rounds. Zero-initialised is the moment of the switch. */
@@ -76,9 +70,10 @@ enum verdict {
 };
 const char *verdict_name(enum verdict verdict);
 
-/* One step, after each round. @since_switch is on a clock that does not go back. @trouble: the round's host
- * trouble, NULL none. @ret_probe and @ret_reason (owned; NULL for wait, first pass and keep) name the probe
- * and say why: "login: POST /api/auth/login answered 500, wanted 200 (2 times in a row)". */
+/* One step, after each round. Of @reports the latest results are read, and `looked` says which are new.
+ * @since_switch is on a clock that does not go back. @trouble: the round's host trouble, NULL none.
+ * @ret_probe and @ret_reason (owned; NULL for wait, first pass and keep) name the probe and say why: "login:
+ * POST /api/auth/login answered 500, wanted 200 (2 times in a row)". */
 enum verdict verdict_step(const struct verdict_rules *rules, struct verdict_memory *memory,
-                          const struct verdict_look *looks, size_t count, const char *trouble,
+                          const struct probe_report *reports, size_t count, const char *trouble,
                           usec_t since_switch, char **ret_probe, char **ret_reason);
