@@ -1,0 +1,106 @@
+#pragma once
+
+/*
+ * What the server's catalogs say: databases with all that CREATE DATABASE … TEMPLATE does not carry over, and
+ * facts about the server. A database is its OID; its name is only what it is called at the moment.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include "watchdog/database/server.h"
+
+/* One privilege of a database's ACL (aclexplode()). */
+struct database_grant {
+    char *grantee; /* "": PUBLIC */
+    char *grantor;
+    char *privilege; /* CONNECT, CREATE, TEMPORARY */
+    bool grantable;
+};
+
+/* One entry of pg_db_role_setting for the database. */
+struct database_setting {
+    char *role; /* "": all roles */
+    char *name;
+    char *value; /* as the catalog has it */
+};
+
+struct database {
+    uint32_t oid;
+    char *name, *owner, *tablespace;
+    char *encoding, *collate, *ctype;
+    char *provider;          /* "libc", "icu", "builtin" */
+    char *locale;            /* of ICU or the builtin provider; NULL: none */
+    char *icu_rules;         /* NULL: none */
+    char *collation_version; /* NULL: none recorded (or a server before 15) */
+    char *comment;           /* NULL: none */
+    bool has_acl;            /* false: the default privileges, no grants listed */
+    struct database_grant *grants;
+    size_t grants_count;
+    struct database_setting *settings;
+    size_t settings_count;
+    int connection_limit; /* -1: none */
+    bool allows_connections, is_template;
+    uint64_t size; /* bytes, pg_database_size(); 0 where it may not be read */
+};
+
+void database_done(struct database *database);
+void databases_free(struct database *databases, size_t count);
+#define _cleanup_database_ __attribute__((cleanup(database_done)))
+
+/* All databases but templates 0 and 1, by name. */
+int databases_list(PGconn *connection, usec_t deadline, struct database **ret, size_t *ret_count,
+                   struct error *err);
+/* One. -ENOENT when there is none. */
+int database_by_name(PGconn *connection, const char *name, usec_t deadline, struct database *ret,
+                     struct error *err);
+int database_by_oid(PGconn *connection, uint32_t oid, usec_t deadline, struct database *ret,
+                    struct error *err);
+
+/* Only which name belongs to which OID: 0 and *ret set; -ENOENT. @ret is owned by the caller. */
+int database_name(PGconn *connection, uint32_t oid, usec_t deadline, char **ret, struct error *err);
+int database_oid(PGconn *connection, const char *name, usec_t deadline, uint32_t *ret, struct error *err);
+
+/* For the record, and back with full validation (-EBADMSG names the member). */
+json_t *database_to_json(const struct database *database);
+int database_from_json(const json_t *value, struct database *ret, struct error *err);
+
+/* What must be equal between a database and the one that takes its place, but is not: "owner", "comment",
+ * "acl", "settings", "connection limit", "encoding", "locale", "template" …, joined with ", ". "" when
+ * nothing. Owned by the caller. */
+char *database_difference(const struct database *a, const struct database *b);
+
+/* Gives the database now called @name what @recorded says and a clone or restored dump does not inherit: ACL
+ * and settings (the comment is database_comment()'s). Call it in a transaction. */
+int database_dress(PGconn *connection, const char *name, const struct database *recorded, usec_t deadline,
+                   struct error *err);
+
+/* COMMENT ON DATABASE; NULL takes it away. */
+int database_comment(PGconn *connection, const char *name, const char *comment, usec_t deadline,
+                     struct error *err);
+
+/* Drops the database @oid, which must be called @name at the moment; one marked as a template is unmarked
+ * first. Returns 1, or 0 when neither is there. -EEXIST when @name is another database, or @oid has another
+ * name: nothing is done then. */
+int database_drop(PGconn *connection, uint32_t oid, const char *name, usec_t deadline, struct error *err);
+
+struct server_facts {
+    int version_number;        /* 150020 */
+    char *version;             /* "15.20 (Debian …)" */
+    char *system_identifier;   /* of the cluster, decimal */
+    char *user;                /* the role that we are */
+    char *data_directory;      /* inside the container; NULL where it may not be read */
+    char *programs;            /* the server's directory of programs; NULL where it may not be read */
+    char **socket_directories; /* NULL where they may not be read */
+    bool is_superuser, may_create_databases, in_recovery;
+    bool fsync, full_page_writes;
+    usec_t started; /* CLOCK_REALTIME of the postmaster's start */
+};
+int server_facts_read(PGconn *connection, usec_t deadline, struct server_facts *ret, struct error *err);
+void server_facts_done(struct server_facts *facts);
+#define _cleanup_server_facts_ __attribute__((cleanup(server_facts_done)))
+
+/* CHECKPOINT, so that the one inside of CREATE DATABASE is short. Returns 1, or 0 where our role may not. */
+int server_checkpoint(PGconn *connection, usec_t deadline, struct error *err);

@@ -1,0 +1,47 @@
+#pragma once
+
+/*
+ * PostgreSQL's own client programs (pg_dump, pg_restore, pg_dumpall, psql), run where the database is, so
+ * that they are of its version: by exec in its container. No password is in an argument list; it is in the
+ * environment of the program (readable by root only) and only where the server asks for one.
+ */
+
+#include <stddef.h>
+
+#include "watchdog/database/catalog.h"
+
+/* One run of a program. */
+struct program_call {
+    char *const *argv;
+    char *const *environment;                                 /* added to what is there; NULL: nothing */
+    const char *user;                                         /* to run it as; NULL: the container's */
+    int (*on_input)(void *userdata, char *data, size_t size); /* bytes, 0 at the end, -errno; NULL: none */
+    int (*on_output)(void *userdata, const char *data, size_t size); /* 0 or -errno; NULL: thrown away */
+    void *userdata;
+    usec_t deadline;
+};
+
+/* Runs one: 0 with the exit status and the end of standard error (owned by the caller), or -errno when it
+ * could not be run or a callback failed (its -errno). */
+typedef int (*program_runner)(void *context, const struct program_call *call, int *ret_exit,
+                              char **ret_errors, struct error *err);
+
+struct programs;
+
+/* In the container of the database (engine_exec()). Both must outlive it. */
+void programs_new(struct engine *engine, const struct container *database, struct programs **ret);
+/* By another runner. */
+void programs_new_runner(program_runner runner, void *context, struct programs **ret);
+void programs_free(struct programs *programs);
+void cleanup_programs(struct programs **programs);
+#define _cleanup_programs_ __attribute__((cleanup(cleanup_programs)))
+
+/* Finds out, with psql, where the programs are (the server's own directory, else PATH) and how they get in
+ * (socket without and with password, 127.0.0.1 without and with, as the operating system's user of the role's
+ * name). Done once; the functions below and dump.h do it themselves. The error lists what was tried. */
+int programs_find(struct programs *programs, struct server *server, usec_t deadline, struct error *err);
+
+/* Runs `NAME ARGUMENTS…` and, with @database, `-d` its connection string. 0 only when it exited with 0; else
+ * -EPROTO with the end of its standard error, -ENOENT (no such program), -ETIME or a callback's error. */
+int programs_run(struct programs *programs, struct server *server, const char *name, char *const *arguments,
+                 const char *database, const struct program_call *io, struct error *err);
