@@ -63,8 +63,7 @@ struct probe_expected {
 /* What a round looks at. Everything is borrowed and must outlive the round. */
 struct probe_view {
     const struct settings *settings;
-    const char
-        *docker_socket;    /* as engine_new(): a forked child opens a connection of its own. NULL: default */
+    struct engine *engine; /* each request connects by itself: a forked child may use it */
     const char *project;   /* the Compose project */
     usec_t since_realtime; /* the switch; log lines and restarts before it do not count. 0: the whole life */
     usec_t first_pass_realtime; /* the first full pass; 0: not yet */

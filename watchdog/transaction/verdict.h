@@ -13,16 +13,16 @@
  * | 4   | before the first pass         | fail                                    | wait; the start clock runs |
  * | 5   | before the first pass         | unknown, and none fails                 | wait; the start clock stands still |
  * | 6   | start clock at StartTimeout   | fail                                    | roll back, bad            |
- * | 7   | start clock at StartTimeout   | unknown, and none fails                 | roll back, not known bad  |
- * | 8   | it stood 2 x StartTimeout     | unknown, and none fails                 | roll back, not known bad  |
- * | 9   | before the first pass         | pass, all in the latest results         | first pass; the window begins |
- * | 10  | after it                      | fail, fatal                             | roll back, bad            |
- * | 11  | after it                      | fail, FailAfter looks in a row; unknown ones between neither count nor interrupt | roll back, bad |
- * | 12  | after it                      | fail in more than FailShare of at least 10 looks; unknown is no look | roll back, bad |
- * | 13  | after it                      | unknown                                 | the window's clock stands still |
- * | 14  | it stood 2 x Duration         | unknown                                 | keep, and tell a person   |
- * | 15  | window's clock at Duration    | pass, all of them                       | keep                      |
- * | 16  | window's clock at Duration    | fail in its latest look, but not row 11 or 12 | wait for its next look |
+ * | 7   | it stood 2 x StartTimeout     | unknown, and none fails                 | roll back, not known bad  |
+ * | 8   | before the first pass         | pass, all in the latest results         | first pass; the window begins |
+ * | 9   | after it                      | fail, fatal                             | roll back, bad            |
+ * | 10  | after it                      | fail, FailAfter looks in a row; unknown ones between neither count nor interrupt | roll back, bad |
+ * | 11  | after it                      | fail in more than FailShare of at least 10 looks; unknown is no look | roll back, bad |
+ * | 12  | after it                      | unknown                                 | the window's clock stands still |
+ * | 13  | it stood 2 x Duration         | unknown                                 | keep, and tell a person   |
+ * | 14  | window's clock at Duration    | pass, all of them                       | keep                      |
+ * | 15  | window's clock at Duration    | fail in its latest look, but not row 10 or 11 | wait for its next look |
+ * | 16  | it is at 3 x Duration         | the same still                          | keep, and tell a person   |
  *
  * A time between two steps that is longer than a round can be (the machine was suspended) counts as two
  * minutes.
