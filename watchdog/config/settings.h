@@ -26,6 +26,9 @@ struct setting_key {
     unsigned line;
 };
 
+/* A [Probe NAME] section, of all files together. An empty assignment has already taken away what stood before
+ * it. Whether a key may repeat is known to the kind of probe: of one that may not, the last counts, and two
+ * with the same file are an error. */
 struct probe_section {
     char *name; /* NAME of [Probe NAME] */
     char *file; /* where the section begins first */
@@ -81,13 +84,14 @@ struct settings {
 int settings_load(const char *config_directory, const char *app, struct settings **ret, struct error *err);
 
 /* The same from @size bytes at @text, which errors name as @path; no drop-ins are read. @path also says which
- * directory credentials are looked for in. Never crashes on any bytes. */
+ * directory credentials are looked for in. Whether directories and files that it names exist is not looked
+ * at: settings_load() does that. */
 int settings_parse(const char *app, const char *path, const char *text, size_t size, struct settings **ret,
                    struct error *err);
 
-/* The whole effective configuration as text that settings_parse() reads back equal (but for files and lines):
- * a transaction stores it, so that recovery does not depend on later edits. Holds no secret, those are
- * credentials. Owned by the caller. */
+/* The whole effective configuration as text that settings_parse() reads back equal, with the files and lines
+ * of probes' keys (as `#line` comments): a transaction stores it, so that recovery does not depend on later
+ * edits. Owned by the caller. */
 char *settings_effective(const struct settings *settings);
 
 void settings_free(struct settings *settings);

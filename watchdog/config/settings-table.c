@@ -1,0 +1,75 @@
+/* The table of keys. See setting.h; upgrade-watchdog.conf(5) says the same at length, and a test compares. */
+
+#include "watchdog/config/setting.h"
+#include "watchdog/config/value.h"
+
+#define AT(member) .offset = offsetof(struct settings, member)
+#define LONGEST (365 * USEC_PER_DAY)
+
+static const char *const gate_until_words[] = { "first-pass", "window", NULL };
+
+const char *const settings_later_sections[] = { "Policy", "Rehearsal", "Notify", NULL };
+
+const struct setting settings_table[] = {
+    { "App", "Directory", SETTING_TEXT, AT(application.directory), .required = 1,
+      .normalise = value_directory, .expected = "an absolute path",
+      .help = "the directory of the Compose project" },
+    { "App", "Project", SETTING_TEXT, AT(application.project), .normalise = value_project,
+      .expected = "a project name of lower case letters, digits, \"-\" and \"_\"",
+      .help = "Compose's --project-name; else as the running containers' labels say, else Compose's own" },
+    { "App", "File", SETTING_LIST, AT(application.files), .normalise = value_path,
+      .expected = "a path without \"..\"",
+      .help = "Compose's --file; else as the running containers' labels say, else Compose's own" },
+    { "App", "Profile", SETTING_LIST, AT(application.profiles), .normalise = value_service,
+      .expected = "the name of a Compose profile", .help = "Compose's --profile" },
+    { "App", "EnvFile", SETTING_LIST, AT(application.env_files), .normalise = value_path,
+      .expected = "a path without \"..\"", .help = "Compose's --env-file" },
+    { "App", "BaseUrl", SETTING_TEXT, AT(application.base_url), .normalise = value_url,
+      .expected = "an address such as http://127.0.0.1 or https://qaid.example.org",
+      .help =
+          "where http probes send their requests; a host that is a service's name reaches its container" },
+
+    { "Database", "Service", SETTING_TEXT, AT(database.service), .required = 1, .normalise = value_service,
+      .expected = "the name of a Compose service", .help = "the service that is the PostgreSQL server" },
+    { "Database", "Name", SETTING_LIST, AT(database.names), .required = 1, .normalise = value_database,
+      .expected = "the name of a database, of at most 63 bytes", .help = "a database of the application" },
+    { "Database", "User", SETTING_TEXT, AT(database.user), .required = 1, .normalise = value_identifier,
+      .expected = "the name of a role, of at most 63 bytes",
+      .help = "the role that clones and swaps: a superuser, or owner of the databases with CREATEDB" },
+    { "Database", "Url", SETTING_LATER, .help = "an external database" },
+
+    { "Snapshot", "Data", SETTING_LIST, AT(snapshot.data), .normalise = value_data,
+      .expected = "a path without \"..\", volume:NAME or SERVICE:/PATH",
+      .help = "files of the application that are restored with its database" },
+    { "Snapshot", "Ignore", SETTING_LIST, AT(snapshot.ignore), .normalise = value_data,
+      .expected = "a path without \"..\", volume:NAME or SERVICE:/PATH",
+      .help = "a place that services write to, but that is not worth restoring" },
+    { "Snapshot", "Keep", SETTING_NUMBER, AT(snapshot.keep), "7", 1, 10000,
+      .help = "snapshots that stay; the last verified one always does" },
+    { "Snapshot", "KeepClone", SETTING_DURATION, AT(snapshot.keep_clone), "24h", 0, LONGEST,
+      .help = "how long the database's clone stays after an upgrade" },
+    { "Snapshot", "Quarantine", SETTING_DURATION, AT(snapshot.quarantine), "14d", USEC_PER_SEC, LONGEST,
+      .help = "how long the failed state stays after a rollback" },
+    { "Snapshot", "MaxFreeze", SETTING_DURATION, AT(snapshot.max_freeze), "5min", USEC_PER_SEC, USEC_PER_DAY,
+      .help = "the longest the clone may be predicted to take; above it the upgrade is refused" },
+    { "Snapshot", "OffHost", SETTING_TEXT, AT(snapshot.off_host), .normalise = value_off_host,
+      .expected = "an absolute path",
+      .help = "a directory on another disk that gets a copy of each snapshot" },
+
+    { "Watch", "StartTimeout", SETTING_DURATION, AT(watch.start_timeout), "auto", USEC_PER_SEC, LONGEST,
+      "auto", .help = "how long probes may fail after the switch before the first full pass" },
+    { "Watch", "Duration", SETTING_DURATION, AT(watch.duration), "10min", USEC_PER_SEC, LONGEST,
+      .help = "how long the probes watch the new release" },
+    { "Watch", "Interval", SETTING_DURATION, AT(watch.interval), "5s", USEC_PER_SEC, USEC_PER_DAY,
+      .help = "the time between two rounds of probes" },
+    { "Watch", "FailAfter", SETTING_NUMBER, AT(watch.fail_after), "2", 1, 1000,
+      .help = "failures in a row that decide" },
+    { "Watch", "FailShare", SETTING_PERCENT, AT(watch.fail_share), "20%", 1, 100,
+      .help = "the share of failures among at least 10 looks above which they decide" },
+    { "Watch", "Gate", SETTING_TEXT, AT(watch.gate), .normalise = value_service,
+      .expected = "the name of a Compose service",
+      .help = "the service that lets users in; it is started last" },
+    { "Watch", "GateUntil", SETTING_CHOICE, AT(watch.gate_until), "first-pass", .words = gate_until_words,
+      .help = "when the gate opens" },
+    { 0 },
+};
