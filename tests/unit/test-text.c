@@ -39,6 +39,34 @@ static void only_shortest_forms_of_real_characters_are_utf8(void **state) {
     assert_false(utf8_valid("a\xC3\xA4", 2));
 }
 
+static void what_would_act_on_a_terminal_is_shown_instead(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        int lines;
+        const char *expected;
+    } cases[] = {
+        { "", 0, "" },
+        { "plain \xC3\xA4 \xF0\x9F\x90\x98", 0, "plain \xC3\xA4 \xF0\x9F\x90\x98" },
+        { "\x1B[2Jgone", 0, "\\x1b[2Jgone" },
+        { "a\rb\bc\x7F", 0, "a\\x0db\\x08c\\x7f" },
+        { "one\ntwo\tthree", 0, "one\\ntwo three" },
+        { "one\ntwo\tthree", 1, "one\ntwo three" },
+        { "\xC2\x9B"
+          "31m",
+          0, "\\u{009b}31m" },
+        { "\xE2\x80\xAE"
+          "drow",
+          0, "\\u{202e}drow" },
+        { "cut \xC3", 0, "cut \\xc3" },
+        { "\xFF\xFE", 0, "\\xff\\xfe" },
+    };
+    for (size_t i = 0; i < ELEMENTS(cases); i++) {
+        _cleanup_free_ char *shown = text_harmless(cases[i].text, cases[i].lines);
+        assert_string_equal(shown, cases[i].expected);
+    }
+}
+
 static void the_nearest_name_is_found_and_a_far_one_is_not(void **state) {
     (void)state;
     static const char *const known[] = { "Directory", "Project", "Duration", "Interval", "File" };
@@ -64,6 +92,7 @@ static void the_nearest_name_is_found_and_a_far_one_is_not(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_shortest_forms_of_real_characters_are_utf8),
+        cmocka_unit_test(what_would_act_on_a_terminal_is_shown_instead),
         cmocka_unit_test(the_nearest_name_is_found_and_a_far_one_is_not),
     };
     return RUN(tests);

@@ -46,6 +46,34 @@ int utf8_valid(const char *text, size_t size) {
     return 1;
 }
 
+static int is_harmful(uint32_t character) {
+    return character < 0x20 || (character >= 0x7F && character < 0xA0) || character == 0x2028 ||
+           character == 0x2029 || character == 0x200E || character == 0x200F || character == 0x61C ||
+           (character >= 0x202A && character <= 0x202E) || (character >= 0x2066 && character <= 0x2069);
+}
+
+char *text_harmless(const char *text, int lines) {
+    struct buffer shown = { 0 };
+    size_t left = strlen(text);
+    for (size_t length; left > 0; text += length, left -= length) {
+        uint32_t character = 0;
+        length = utf8_decode(text, left, &character);
+        if (length == 0) {
+            length = 1;
+            buffer_printf(&shown, "\\x%02x", (unsigned char)*text);
+        } else if (character == '\t') {
+            buffer_append(&shown, " ", 1);
+        } else if (character == '\n') {
+            buffer_append(&shown, lines ? "\n" : "\\n", lines ? 1 : 2);
+        } else if (is_harmful(character)) {
+            buffer_printf(&shown, character < 0x80 ? "\\x%02x" : "\\u{%04x}", character);
+        } else {
+            buffer_append(&shown, text, length);
+        }
+    }
+    return buffer_take(&shown);
+}
+
 /* Levenshtein's distance, where upper and lower case are the same. */
 static size_t distance_between(const char *a, const char *b) {
     size_t row[NEAREST_LIMIT + 1];
