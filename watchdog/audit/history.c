@@ -100,6 +100,8 @@ int history_find(const char *state_directory, const char *app, const char *id, j
         int r = history_read(state_directory, app, 1, &list, &warnings, err);
         if (r < 0)
             return r;
+        if (warnings) /* an older one must not pass for the newest */
+            return error_set(err, EBADMSG, "%s", warnings[0]);
         if (json_array_size(list) == 0)
             return error_set(err, ENOENT, "\"%s\" has no transaction yet", app);
         *ret = json_incref(json_array_get(list, 0));
