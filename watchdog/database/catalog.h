@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * What the server's catalogs say: databases with all that CREATE DATABASE … TEMPLATE does not carry over, and
- * facts about the server. A database is its OID; its name is only what it is called at the moment.
+ * What the server's catalogs say of databases, with all that CREATE DATABASE … TEMPLATE does not carry over.
+ * A database is its OID; its name is only what it is called at the moment.
  */
 
 #include <stdbool.h>
@@ -67,40 +67,7 @@ int database_oid(PGconn *connection, const char *name, usec_t deadline, uint32_t
 json_t *database_to_json(const struct database *database);
 int database_from_json(const json_t *value, struct database *ret, struct error *err);
 
-/* What must be equal between a database and the one that takes its place, but is not: "owner", "comment",
- * "acl", "settings", "connection limit", "encoding", "locale", "template" …, joined with ", ". "" when
- * nothing. Owned by the caller. */
-char *database_difference(const struct database *a, const struct database *b);
-
-/* Gives the database now called @name what @recorded says and a clone or restored dump does not inherit: ACL
- * and settings (the comment is database_comment()'s). Call it in a transaction. */
-int database_dress(PGconn *connection, const char *name, const struct database *recorded, usec_t deadline,
-                   struct error *err);
-
-/* COMMENT ON DATABASE; NULL takes it away. */
-int database_comment(PGconn *connection, const char *name, const char *comment, usec_t deadline,
-                     struct error *err);
-
 /* Drops the database @oid, which must be called @name at the moment; one marked as a template is unmarked
  * first. Returns 1, or 0 when neither is there. -EEXIST when @name is another database, or @oid has another
  * name: nothing is done then. */
 int database_drop(PGconn *connection, uint32_t oid, const char *name, usec_t deadline, struct error *err);
-
-struct server_facts {
-    int version_number;        /* 150020 */
-    char *version;             /* "15.20 (Debian …)" */
-    char *system_identifier;   /* of the cluster, decimal */
-    char *user;                /* the role that we are */
-    char *data_directory;      /* inside the container; NULL where it may not be read */
-    char *programs;            /* the server's directory of programs; NULL where it may not be read */
-    char **socket_directories; /* NULL where they may not be read */
-    bool is_superuser, may_create_databases, in_recovery;
-    bool fsync, full_page_writes;
-    usec_t started; /* CLOCK_REALTIME of the postmaster's start */
-};
-int server_facts_read(PGconn *connection, usec_t deadline, struct server_facts *ret, struct error *err);
-void server_facts_done(struct server_facts *facts);
-#define _cleanup_server_facts_ __attribute__((cleanup(server_facts_done)))
-
-/* CHECKPOINT, so that the one inside of CREATE DATABASE is short. Returns 1, or 0 where our role may not. */
-int server_checkpoint(PGconn *connection, usec_t deadline, struct error *err);

@@ -11,7 +11,8 @@
 #include <jansson.h>
 
 #include "watchdog/base/compressed.h"
-#include "watchdog/database/clone.h"
+#include "watchdog/database/catalog.h"
+#include "watchdog/database/fingerprint.h"
 #include "watchdog/database/programs.h"
 
 struct dump {

@@ -10,6 +10,8 @@
 #include <stdint.h>
 
 #include "watchdog/database/catalog.h"
+#include "watchdog/database/facts.h"
+#include "watchdog/database/server.h"
 
 struct finding {
     char *name; /* "database-ownership" */

@@ -8,7 +8,7 @@
 
 #include <stddef.h>
 
-#include "watchdog/database/catalog.h"
+#include "watchdog/database/server.h"
 
 /* One run of a program. */
 struct program_call {

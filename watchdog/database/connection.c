@@ -1,0 +1,165 @@
+/* Getting into a server. See connection.h. */
+
+#include "watchdog/database/connection.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+
+#include "watchdog/database/notices.h"
+
+/* Given at the start of the session, they win over what ALTER ROLE and ALTER DATABASE say. */
+static const char session_options[] = "-c search_path=pg_catalog "
+                                      "-c synchronous_commit=on "
+                                      "-c row_security=off "
+                                      "-c statement_timeout=0 "
+                                      "-c lock_timeout=60s "
+                                      "-c idle_in_transaction_session_timeout=0 "
+                                      "-c default_transaction_read_only=off "
+                                      "-c default_transaction_deferrable=off "
+                                      "-c client_min_messages=warning "
+                                      "-c standard_conforming_strings=on "
+                                      "-c DateStyle=ISO";
+
+/* A server that does not know one of these would refuse the session, were they given above. */
+static const char newer_options[] =
+    "SELECT set_config(name, '0', false) FROM pg_settings"
+    " WHERE name IN ('idle_session_timeout', 'transaction_timeout') AND setting <> '0'";
+
+/* The last "SEVERITY:  XXXXX: " in the message; severities are translated, so only its form is looked at. */
+static const char *find_sqlstate(const char *message) {
+    const char *found = NULL;
+    for (const char *at = strstr(message, ":  "); at; at = strstr(at + 1, ":  ")) {
+        const char *code = at + 3;
+        size_t size = 0;
+        while (size < 5 && (isdigit((unsigned char)code[size]) || isupper((unsigned char)code[size])))
+            size++;
+        if (size == 5 && code[5] == ':' && code[6] == ' ')
+            found = code;
+    }
+    return found;
+}
+
+void connection_failure(const char *message, char ret_sqlstate[6], char **ret_words) {
+    const char *words = find_sqlstate(message);
+    ret_sqlstate[0] = '\0';
+    if (words) {
+        memcpy(ret_sqlstate, words, 5);
+        ret_sqlstate[5] = '\0';
+        words += 7;
+    } else {
+        const char *failed = NULL;
+        for (const char *at = strstr(message, " failed: "); at; at = strstr(at + 1, " failed: "))
+            failed = at + 9;
+        words = failed ? failed : message;
+    }
+    *ret_words = xstrndup(words, strcspn(words, "\n"));
+}
+
+static int refusal_of(const char *sqlstate, bool needs_password, enum connection_refusal *ret) {
+    static const struct {
+        const char *prefix;
+        enum connection_refusal refusal;
+        int number;
+    } states[] = {
+        { "28", REFUSAL_AUTHENTICATION, EACCES }, /* invalid authorization, invalid password */
+        { "3D000", REFUSAL_FINAL, ENOENT },       /* no such database */
+        { "55000", REFUSAL_FINAL, EPERM },        /* not accepting connections: fenced */
+        { "42501", REFUSAL_FINAL, EPERM },        /* no CONNECT privilege */
+        { "53300", REFUSAL_FINAL, EAGAIN },       /* too many clients */
+        { "57P", REFUSAL_FINAL, EAGAIN },         /* starts up, shuts down, recovers */
+    };
+    for (size_t i = 0; i < ELEMENTS(states); i++)
+        if (string_starts_with(sqlstate, states[i].prefix)) {
+            *ret = states[i].refusal;
+            return states[i].number;
+        }
+    if (*sqlstate) {
+        *ret = REFUSAL_FINAL;
+        return EPROTO;
+    }
+    *ret = needs_password ? REFUSAL_AUTHENTICATION : REFUSAL_UNREACHABLE;
+    return needs_password ? EACCES : ECONNREFUSED;
+}
+
+/* The server never sends a password back; should a library ever, it does not get further than here. */
+static int connection_refused(PGconn *connection, const struct connection_target *target,
+                              enum connection_refusal *ret_refusal, struct error *err) {
+    char sqlstate[6];
+    _cleanup_free_ char *words = NULL;
+    connection_failure(PQerrorMessage(connection), sqlstate, &words);
+    int number = refusal_of(sqlstate, PQconnectionNeedsPassword(connection), ret_refusal);
+    bool secret = target->password && *target->password && !strstr(target->user, target->password) &&
+                  !strstr(target->database, target->password) && strstr(words, target->password);
+    return error_set(err, number, "%s", secret ? "the answer is withheld, it repeats the password" : words);
+}
+
+static PGconn *begin(const struct connection_target *target) {
+    bool socket = target->host[0] == '/';
+    const char *const keywords[] = { socket ? "host" : "hostaddr",
+                                     "port",
+                                     "user",
+                                     "password",
+                                     "passfile",
+                                     "dbname",
+                                     "application_name",
+                                     "client_encoding",
+                                     "options",
+                                     "gssencmode",
+                                     "tcp_user_timeout",
+                                     "keepalives_idle",
+                                     NULL };
+    const char *const values[] = { target->host,
+                                   target->port,
+                                   target->user,
+                                   target->password,
+                                   "/dev/null",
+                                   target->database,
+                                   target->application_name,
+                                   "UTF8",
+                                   session_options,
+                                   "disable",
+                                   "30000",
+                                   "10",
+                                   NULL };
+    /* expand_dbname 0: a database called "host=elsewhere" is a name */
+    PGconn *connection = PQconnectStartParams(keywords, values, 0);
+    if (!connection)
+        abort();
+    return connection;
+}
+
+int connection_open(const struct connection_target *target, usec_t deadline, PGconn **ret,
+                    enum connection_refusal *ret_refusal, struct error *err) {
+    _cleanup_connection_ PGconn *connection = begin(target);
+    PQsetErrorVerbosity(connection, PQERRORS_VERBOSE); /* the only way to its SQLSTATE */
+    notices_attach(connection);
+    PostgresPollingStatusType status =
+        PQstatus(connection) == CONNECTION_BAD ? PGRES_POLLING_FAILED : PGRES_POLLING_WRITING;
+    while (status != PGRES_POLLING_OK && status != PGRES_POLLING_FAILED) {
+        struct pollfd socket = { .fd = PQsocket(connection),
+                                 .events = status == PGRES_POLLING_READING ? POLLIN : POLLOUT };
+        int ready = poll(&socket, 1, deadline_poll(deadline));
+        if (ready == 0 && deadline_left(deadline) == 0) {
+            *ret_refusal = REFUSAL_FINAL;
+            return error_set(err, ETIME,
+                             "it did not answer in time (connecting to a database waits while it "
+                             "is being cloned)");
+        }
+        if (ready > 0)
+            status = PQconnectPoll(connection);
+    }
+    if (status == PGRES_POLLING_FAILED)
+        return connection_refused(connection, target, ret_refusal, err);
+    PQsetErrorVerbosity(connection, PQERRORS_DEFAULT);
+    int r = PQsetnonblocking(connection, 1) < 0
+                ? error_set(err, EPROTO, "libpq refuses non-blocking mode")
+                : server_query(connection, deadline, NULL, err, newer_options, SQL_NONE);
+    if (r < 0) {
+        *ret_refusal = REFUSAL_FINAL;
+        return r;
+    }
+    *ret = take_ptr(connection);
+    return 0;
+}

@@ -1,0 +1,130 @@
+/* The server. See server.h. */
+
+#include "watchdog/database/server.h"
+
+#include <errno.h>
+
+#include "watchdog/database/connection.h"
+#include "watchdog/database/reach.h"
+
+struct server {
+    struct reach reach;
+    size_t preferred; /* the way that worked last */
+    char *user, *application_name, *maintenance;
+};
+
+static struct server *make(const char *user, const char *id, const char *maintenance) {
+    struct server *server = xcalloc(1, sizeof(*server));
+    server->user = xstrdup(user);
+    server->application_name = id ? xasprintf(SERVER_APPLICATION "%s", id) : xstrdup("upgrade-watchdog");
+    server->maintenance = xstrdup(maintenance);
+    return server;
+}
+
+void server_new(const struct server_way *ways, size_t count, const char *user, const char *id,
+                const char *maintenance, struct server **ret) {
+    struct server *server = make(user, id, maintenance);
+    for (size_t i = 0; i < count; i++)
+        reach_add(&server->reach, ways[i].host, ways[i].port, ways[i].password, "%s", ways[i].name);
+    *ret = server;
+}
+
+void server_free(struct server *server) {
+    if (!server)
+        return;
+    reach_done(&server->reach);
+    free(server->user);
+    free(server->application_name);
+    free(server->maintenance);
+    free(server);
+}
+
+void cleanup_server(struct server **server) {
+    server_free(*server);
+}
+
+const char *server_user(const struct server *server) {
+    return server->user;
+}
+
+const char *server_maintenance(const struct server *server) {
+    return server->maintenance;
+}
+
+const char *server_application_name(const struct server *server) {
+    return server->application_name;
+}
+
+const char *server_password(const struct server *server) {
+    return server->reach.ways_count ? server->reach.ways[server->preferred].password : NULL;
+}
+
+const char *server_port(const struct server *server) {
+    return server->reach.ways_count ? server->reach.ways[server->preferred].port : "5432";
+}
+
+/* One way. Adds to @tried why it failed, and says in @ret_refusal whether the next one may be tried. */
+static int connect_by(struct server *server, size_t index, const char *database, usec_t deadline,
+                      PGconn **ret, enum connection_refusal *ret_refusal, struct buffer *tried) {
+    const struct reach_way *way = &server->reach.ways[index];
+    const struct connection_target target = {
+        .host = way->host,
+        .port = way->port,
+        .user = server->user,
+        .password = way->password,
+        .database = database,
+        .application_name = server->application_name,
+    };
+    _cleanup_error_ struct error err = ERROR_NONE;
+    int r = connection_open(&target, deadline, ret, ret_refusal, &err);
+    if (r < 0)
+        buffer_printf(tried, "%s%s: %s", tried->size ? "; " : "", way->name, error_text(&err));
+    else
+        server->preferred = index;
+    return r;
+}
+
+int server_connect(struct server *server, const char *database, usec_t deadline, PGconn **ret,
+                   struct error *err) {
+    size_t count = server->reach.ways_count, first = server->preferred;
+    _cleanup_buffer_ struct buffer tried = { 0 };
+    int worst = ECONNREFUSED;
+    if (!database)
+        database = server->maintenance;
+    for (size_t i = 0; i < count; i++) {
+        enum connection_refusal refusal = REFUSAL_NONE;
+        size_t index = i == 0 ? first : i <= first ? i - 1 : i;
+        int r = connect_by(server, index, database, deadline, ret, &refusal, &tried);
+        if (r >= 0)
+            return 0;
+        if (refusal == REFUSAL_FINAL) {
+            worst = -r;
+            break;
+        }
+        if (refusal == REFUSAL_AUTHENTICATION)
+            worst = EACCES;
+    }
+    return error_set(err, worst, "cannot connect to the database \"%s\" as \"%s\": %s", database,
+                     server->user, tried.text ? tried.text : "no way to its server is known");
+}
+
+int server_open(const struct settings *settings, struct engine *engine, const struct container *database,
+                const char *id, usec_t deadline, struct server **ret, struct error *err) {
+    (void)engine;
+    bool own = strings_contain(settings->database.names, "postgres");
+    _cleanup_server_ struct server *server =
+        make(settings->database.user, id, own ? "template1" : "postgres");
+    int r = reach_container(settings, database, &server->reach, err);
+    if (r < 0)
+        return r;
+    _cleanup_connection_ PGconn *connection = NULL;
+    r = server_connect(server, NULL, deadline, &connection, err);
+    if (r == -ENOENT && !own) {
+        replace_string(server->maintenance, xstrdup("template1"));
+        r = server_connect(server, NULL, deadline, &connection, err);
+    }
+    if (r < 0)
+        return error_prefix(err, "the database service \"%s\"", settings->database.service);
+    *ret = take_ptr(server);
+    return 0;
+}
