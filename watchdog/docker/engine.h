@@ -45,26 +45,27 @@ const char *engine_api_version(const struct engine *engine);    /* "1.41": what 
 const char *engine_server_version(const struct engine *engine); /* "20.10.24" */
 const char *engine_root_directory(const struct engine *engine); /* "/var/lib/docker" */
 const char *engine_id(const struct engine *engine);             /* of the daemon; "" when it has none */
-bool engine_is_local(const struct engine *engine,
-                     const char *host); /* plain http is allowed for this registry */
+/* May plain http be spoken to the registry at @host ("127.0.0.1:5000")? Loopback, or insecure for Docker. */
+bool engine_insecure_registry(const struct engine *engine, const char *host);
 
 /*
- * One request. @path begins with a slash, has no version, and its query is already percent-encoded (see
- * url_escape()). @body is sent as JSON, NULL: none. @ret (may be NULL) is a new reference, json_null() when
- * the answer is empty.
+ * One request. @path begins with a slash, has no version, and its query is already
+ * percent-encoded (see url_escape()). @body is sent as JSON, NULL: none. @ret (may be
+ * NULL) is a new reference, json_null() when the answer is empty.
  */
 int engine_request(struct engine *engine, const char *method, const char *path, const json_t *body,
                    usec_t deadline, json_t **ret, struct error *err);
 
-/* @text percent-encoded for one component of a URL (RFC 3986, unreserved stays). Owned by the caller. */
+/* @text percent-encoded for one component of a URL (RFC 3986, unreserved stays). Owned
+ * by the caller. */
 char *url_escape(const char *text);
 
 #define ENGINE_API_OLDEST "1.41" /* Docker 20.10 */
 #define ENGINE_API_NEWEST "1.47" /* Docker 27; newer daemons speak it too */
 
 /*
- * Pure: the version to speak with a daemon that says @newest and @oldest of itself ("1.41", "1.12"): the
- * newest that both know, but never below what the daemon still accepts. Returns 0, -EPROTONOSUPPORT, or
- * -EBADMSG when they are no versions.
+ * Pure: the version to speak with a daemon that says @newest and @oldest of itself
+ * ("1.41", "1.12"): the newest that both know, but never below what the daemon still
+ * accepts. Returns 0, -EPROTONOSUPPORT, or -EBADMSG when they are no versions.
  */
 int engine_version_choose(const char *newest, const char *oldest, char ret[16], struct error *err);
