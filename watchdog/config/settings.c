@@ -59,24 +59,35 @@ int settings_parse(const char *app, const char *path, const char *text, size_t s
     return 0;
 }
 
-/* The absolute path of the file; symbolic links are resolved in its directory only, drop-ins stand beside the
- * name that was given. */
-static int path_find(const char *config_directory, const char *app, char **ret_path, char **ret_app,
-                     struct error *err) {
+int settings_app_name(const char *app, char **ret, struct error *err) {
     int is_path = string_ends_with(app, SUFFIX);
     const char *slash = is_path ? strrchr(app, '/') : NULL;
     const char *base = slash ? slash + 1 : app;
     _cleanup_free_ char *name = xstrndup(base, strlen(base) - (is_path ? strlen(SUFFIX) : 0));
-    _cleanup_free_ char *directory = !is_path       ? xstrdup(config_directory)
-                                     : !slash       ? xstrdup(".")
-                                     : slash == app ? xstrdup("/")
-                                                    : xstrndup(app, (size_t)(slash - app));
     if (!value_is_name(name))
         return error_set(
             err, EINVAL,
             "\"%s\" is not the name of an application, expected letters, digits, \"-\", \"_\" and "
             "\".\", or a path that ends in " SUFFIX,
             app);
+    *ret = take_ptr(name);
+    return 0;
+}
+
+/* The absolute path of the file; symbolic links are resolved in its directory only, drop-ins stand beside the
+ * name that was given. */
+static int path_find(const char *config_directory, const char *app, char **ret_path, char **ret_app,
+                     struct error *err) {
+    _cleanup_free_ char *name = NULL;
+    int r = settings_app_name(app, &name, err);
+    if (r < 0)
+        return r;
+    int is_path = string_ends_with(app, SUFFIX);
+    const char *slash = is_path ? strrchr(app, '/') : NULL;
+    _cleanup_free_ char *directory = !is_path       ? xstrdup(config_directory)
+                                     : !slash       ? xstrdup(".")
+                                     : slash == app ? xstrdup("/")
+                                                    : xstrndup(app, (size_t)(slash - app));
     _cleanup_free_ char *absolute = realpath(directory, NULL);
     if (!absolute)
         return error_errno(err, errno, "cannot find the configuration directory \"%s\"", directory);

@@ -83,6 +83,10 @@ struct settings {
  * errno of the failing read. @ret is owned by the caller. */
 int settings_load(const char *config_directory, const char *app, struct settings **ret, struct error *err);
 
+/* The name that APP, or a path ending in ".conf", stands for; nothing is read. -EINVAL. Owned by the caller.
+ */
+int settings_app_name(const char *app, char **ret, struct error *err);
+
 /* The same from @size bytes at @text, which errors name as @path; no drop-ins are read. @path also says which
  * directory credentials are looked for in. Whether directories and files that it names exist is not looked
  * at: settings_load() does that. */

@@ -1,0 +1,39 @@
+/* The table of commands. See options.h. */
+
+#include "watchdog/commands/commands.h"
+
+#define AT(member) .offset = offsetof(struct options, member)
+#define APP offsetof(struct options, app)
+#define ID offsetof(struct options, id)
+
+const struct option_row global_options[] = {
+    { "--config-dir", "DIR", OPTION_TEXT, AT(config_directory),
+      "configurations, instead of /etc/upgrade-watchdog" },
+    { "--state-dir", "DIR", OPTION_TEXT, AT(state_directory),
+      "records and snapshots, instead of /var/lib/upgrade-watchdog" },
+    { "--json", NULL, OPTION_FLAG, AT(json), "one JSON value on standard output, and nothing else there" },
+    { "--help", NULL, OPTION_FLAG, AT(help), "this text" },
+    { "--version", NULL, OPTION_FLAG, AT(version), "the program's version" },
+    { 0 },
+};
+
+static const struct option_row report_options[] = {
+    { "--html", "FILE", OPTION_LATER, 0, "a page with its timeline" },
+    { 0 },
+};
+
+static const struct option_row salvage_options[] = {
+    { "--out", "DIR", OPTION_LATER, 0, "where the rows go" },
+    { 0 },
+};
+
+const struct command commands[] = {
+    { "init", "DIR", .summary = "write a configuration for the Compose project in DIR" },
+    { "rehearse", "APP", .summary = "the transaction up to and with the rehearsal" },
+    { "hold", "APP [VERSION or TIME]", .summary = "no upgrade, to that version or for so long" },
+    { "approve", "APP VERSION", .summary = "let a held upgrade through" },
+    { "history", "[APP]", 0, { APP }, .run = command_history, .summary = "outcomes, newest first" },
+    { "report", "APP [ID]", 1, { APP, ID }, report_options, command_report, "one transaction in full" },
+    { "salvage", "APP ID", .options = salvage_options, .summary = "the rows that a rollback lost" },
+    { 0 },
+};

@@ -1,0 +1,9 @@
+#pragma once
+
+/* One function per command, in commands/NAME.c; each returns the exit status of DESIGN.md section 8, which
+ * upgrade-watchdog(8) explains. */
+
+#include "watchdog/commands/options.h"
+
+int command_history(const struct options *options);
+int command_report(const struct options *options);

@@ -1,0 +1,118 @@
+/* A transaction in words. See summary.h. */
+
+#include "watchdog/commands/summary.h"
+
+#include <string.h>
+
+#include "watchdog/base/json.h"
+#include "watchdog/commands/table.h"
+
+#define DIGEST_SHOWN 19 /* "sha256:" and twelve digits, as Docker shortens it */
+
+enum tone summary_tone(const char *outcome) {
+    static const struct {
+        const char *outcome;
+        enum tone tone;
+    } tones[] = {
+        { "upgraded", TONE_GOOD },       { "up-to-date", TONE_GOOD }, { "refused", TONE_UNSURE },
+        { "rejected", TONE_UNSURE },     { "aborted", TONE_UNSURE },  { "rolled-back", TONE_BAD },
+        { "rollback-failed", TONE_BAD },
+    };
+    for (size_t i = 0; i < ELEMENTS(tones); i++)
+        if (string_equal(tones[i].outcome, outcome))
+            return tones[i].tone;
+    return TONE_PLAIN;
+}
+
+/* The version, or the digest's beginning where the image does not say one. */
+static char *release_name(const json_t *release) {
+    const char *version = json_get_string(release, "version", "");
+    return *version ? xstrdup(version)
+                    : xstrndup(json_get_string(release, "digest", "unknown"), DIGEST_SHOWN);
+}
+
+char *summary_change(const json_t *transaction) {
+    struct buffer text = { 0 };
+    size_t i;
+    const json_t *service;
+    json_array_foreach(json_get_array(transaction, "services"), i, service) {
+        _cleanup_free_ char *from = release_name(json_get_object(service, "from"));
+        _cleanup_free_ char *to = release_name(json_get_object(service, "to"));
+        const char *change = json_get_string(service, "change", "");
+        if (string_equal(json_get_string(json_get_object(service, "from"), "digest", "a"),
+                         json_get_string(json_get_object(service, "to"), "digest", "b")))
+            continue;
+        buffer_printf(&text, "%s%s %s → %s", text.size ? ", " : "", json_get_string(service, "service", "?"),
+                      from, to);
+        if (*change)
+            buffer_printf(&text, " (%s)", change);
+    }
+    return buffer_take(&text);
+}
+
+static void print_pair(struct terminal *terminal, const char *name, const char *value) {
+    if (value && *value)
+        terminal_print(terminal, TONE_PLAIN, "%-12s %s", name, value);
+}
+
+static void print_seconds(struct terminal *terminal, const json_t *seconds) {
+    _cleanup_buffer_ struct buffer text = { 0 };
+    const char *name;
+    json_t *value;
+    json_object_foreach((json_t *)seconds, name, value) if (json_is_number(value))
+        buffer_printf(&text, "%s%s %.1f s", text.size ? ", " : "", name, json_number_value(value));
+    print_pair(terminal, "Took", text.text);
+}
+
+static void print_lost(struct terminal *terminal, const json_t *lost) {
+    static const char *const headers[] = { "LOST ROWS OF", ">ADDED", ">CHANGED", ">DELETED", NULL };
+    _cleanup_table_ struct table table;
+    table_init(&table, headers);
+    size_t i;
+    const json_t *row;
+    json_array_foreach(lost, i, row) {
+        table_cell(&table, TONE_PLAIN, "%s", json_get_string(row, "table", "?"));
+        static const char *const counts[] = { "added", "changed", "deleted" };
+        for (size_t k = 0; k < ELEMENTS(counts); k++)
+            table_cell(&table, TONE_PLAIN, "%lld", (long long)json_get_integer(row, counts[k], 0));
+    }
+    table_print(&table, terminal);
+}
+
+static void print_services(struct terminal *terminal, const json_t *services) {
+    static const char *const headers[] = { "SERVICE", "CHANGE", "FROM", "TO", "IMAGE", NULL };
+    _cleanup_table_ struct table table;
+    table_init(&table, headers);
+    size_t i;
+    const json_t *service;
+    json_array_foreach(services, i, service) {
+        const json_t *from = json_get_object(service, "from"), *to = json_get_object(service, "to");
+        _cleanup_free_ char *before = release_name(from), *after = release_name(to);
+        table_cell(&table, TONE_PLAIN, "%s", json_get_string(service, "service", "?"));
+        table_cell(&table, TONE_PLAIN, "%s", json_get_string(service, "change", ""));
+        table_cell(&table, TONE_PLAIN, "%s", before);
+        table_cell(&table, TONE_PLAIN, "%s", to ? after : "");
+        table_cell(&table, TONE_FAINT, "%s", json_get_string(from, "image", ""));
+    }
+    table_print(&table, terminal);
+}
+
+void summary_print(struct terminal *terminal, const json_t *transaction) {
+    const char *outcome = json_get_string(transaction, "outcome", "unknown");
+    const json_t *quarantine = json_get_object(transaction, "quarantine");
+    terminal_print(terminal, summary_tone(outcome), "%-12s %s", json_get_string(transaction, "app", "?"),
+                   outcome);
+    print_pair(terminal, "Transaction", json_get_string(transaction, "id", ""));
+    print_pair(terminal, "Reason", json_get_string(transaction, "reason", ""));
+    print_pair(terminal, "Probe", json_get_string(transaction, "failed_probe", ""));
+    print_pair(terminal, "Phase", json_get_string(transaction, "phase", ""));
+    print_pair(terminal, "Started", json_get_string(transaction, "started", ""));
+    print_pair(terminal, "Finished", json_get_string(transaction, "finished", ""));
+    print_seconds(terminal, json_get_object(transaction, "seconds"));
+    print_pair(terminal, "Snapshot", json_get_string(transaction, "snapshot", ""));
+    print_pair(terminal, "Quarantine", json_get_string(quarantine, "database", ""));
+    print_pair(terminal, quarantine && json_get_string(quarantine, "database", NULL) ? "" : "Quarantine",
+               json_get_string(quarantine, "files", ""));
+    print_services(terminal, json_get_array(transaction, "services"));
+    print_lost(terminal, json_get_array(transaction, "lost"));
+}
