@@ -101,6 +101,7 @@ const struct field record_fields[] = {
     WORDS(struct record, back_out_from, phases),
     MEMBER(struct record, boot_id, FIELD_STRING),
     MEMBER(struct record, version, FIELD_STRING),
+    MEMBER(struct record, config, FIELD_STRING),
     MEMBER(struct record, started, FIELD_TIME),
     MEMBER(struct record, finished, FIELD_TIME),
     MEMBER(struct record, phase_started, FIELD_TIME),

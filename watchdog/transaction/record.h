@@ -109,6 +109,7 @@ struct record {
     int back_out_from;
     char *boot_id;
     char *version; /* of the program */
+    char *config;  /* path of the configuration file: credentials are looked for beside it */
     usec_t started, finished, phase_started;
     int64_t attempts; /* of the present phase */
 
