@@ -88,12 +88,13 @@ struct record_database {
     char *clone;  /* names, made before anything is made under them */
     char *failed;
     char *restored;
-    uint32_t clone_oid;  /* once it is complete */
-    char *clone_comment; /* random */
-    int64_t clone_size;
-    uint32_t restored_oid;  /* once it is complete and verified */
-    json_t *attributes;     /* what a clone does not carry, and what is compared: database_encode() */
-    json_t *written_before; /* statistics at the switch or the gate's opening */
+    char *clone_mark;    /* random, the clone's comment */
+    json_t *clone_print; /* fingerprint_to_json(), once the clone is complete */
+    char *restored_mark;
+    json_t *restored_print; /* the same of a restored dump, once it is verified */
+    uint32_t current;       /* what holds the name when the undo begins: the release may have made it anew */
+    json_t *attributes;     /* database_to_json() */
+    json_t *written_before; /* statistics_read() at the switch or the gate's opening */
 };
 
 /* A data directory. */
