@@ -31,7 +31,7 @@ char *reference_familiar(const struct reference *reference);
 /* The same image name and tag, whatever the way of writing; digests are not looked at. */
 bool reference_same(const char *a, const char *b);
 /* Is it "sha256:" and 64 lower-case hex digits? */
-bool digest_valid(const char *text);
+bool reference_digest_valid(const char *text);
 /* "written:tag@digest" from a reference (its own digest is replaced); without a tag "written@digest". Owned
  * by the caller. */
 char *reference_with_digest(const struct reference *reference, const char *digest);

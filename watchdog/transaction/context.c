@@ -27,7 +27,11 @@ void context_close_database(struct context *context) {
 }
 
 void context_done(struct context *context) {
+    if (context->up.pid)
+        process_stop(&context->up, 0);
     context_close_database(context);
+    snapshot_free(context->snapshot);
+    strings_free(context->before_files);
     compose_free(context->compose);
     engine_free(context->engine);
     settings_free(context->settings);
@@ -59,6 +63,13 @@ int context_open_compose(struct context *context, struct error *err) {
 bool context_is_database(const struct context *context, const struct container *container) {
     return string_equal(container->service, context->settings->database.service) && !container->one_off &&
            !*container->ours;
+}
+
+int context_open_snapshot(struct context *context, struct error *err) {
+    if (context->snapshot)
+        return 0;
+    return snapshot_load(context->state->directory, context->record->app, context->record->snapshot,
+                         &context->snapshot, err);
 }
 
 int context_containers(struct context *context, struct container **ret, size_t *ret_count,
@@ -137,12 +148,10 @@ static int tell(struct context *context, json_t *message, struct error *err) {
 }
 
 int context_record(struct context *context, struct error *err) {
+    if (context->dry)
+        return 0;
     json_t *message = json_object();
     json_object_set_new(message, "record", record_encode(context->record));
-    if (context->channel < 0) {
-        json_decref(message);
-        return state_save(context->state, context->record, err);
-    }
     int r = tell(context, message, err);
     if (r < 0)
         return error_prefix(err, "cannot have the record written");

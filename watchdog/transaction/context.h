@@ -13,6 +13,7 @@
 #include "watchdog/database/server.h"
 #include "watchdog/docker/compose.h"
 #include "watchdog/docker/container.h"
+#include "watchdog/snapshot/store.h"
 #include "watchdog/snapshot/tree.h"
 #include "watchdog/transaction/state.h"
 
@@ -22,6 +23,7 @@ struct context {
     struct settings *settings;
     usec_t deadline; /* of the phase, on clock_boottime() */
     int channel;     /* -1: nobody listens */
+    bool dry;        /* `check` and `plan`: nothing is written, context_record() does nothing */
     struct buffer received;
 
     struct engine *engine;
@@ -31,7 +33,9 @@ struct context {
     struct programs *programs;
     PGconn *maintenance;
 
-    usec_t files_restored; /* realtime at which the latest file pass of this phase began */
+    struct snapshot *snapshot; /* of the transaction, once opened */
+    char **before_files; /* "ID STARTED" of each container just before the latest file pass; NULL: none yet */
+    struct process_child up; /* a `compose up` in the background; .pid 0: none */
     usec_t progress_sent;
     char *step_text;
 };
@@ -64,6 +68,9 @@ usec_t context_deadline(const struct context *context, usec_t after);
 
 /* tree_run with this phase's deadline; progress goes to the supervisor under @text (a literal). */
 struct tree_run context_tree_run(struct context *context, const char *text);
+
+/* The transaction's snapshot, complete or not. */
+int context_open_snapshot(struct context *context, struct error *err);
 
 /* All containers of the project. */
 int context_containers(struct context *context, struct container **ret, size_t *ret_count, struct error *err);

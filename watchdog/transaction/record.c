@@ -9,6 +9,7 @@
 
 #include "watchdog/base/json.h"
 #include "watchdog/base/memory.h"
+#include "watchdog/transaction/change.h"
 
 #define MEMBER(type, member, kind)                                                                           \
     { #member, kind, offsetof(type, member) }
@@ -232,7 +233,10 @@ static json_t *public_services(const struct record *record) {
         json_t *json = json_object();
         const char *image = service->tag ? service->tag : service->image;
         json_object_set_new(json, "service", text_or_null(service->service));
-        json_object_set_new(json, "change", json_string(service->changes ? "digest" : "none"));
+        json_object_set_new(json, "change",
+                            json_string(service->changes
+                                            ? change_class(service->version, service->candidate_version)
+                                            : "none"));
         json_object_set_new(json, "from", public_image(image, service->digest, service->version));
         json_object_set_new(json, "to",
                             service->changes

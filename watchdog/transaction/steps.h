@@ -41,6 +41,8 @@ int step_swap(struct context *context, struct error *err);
 int step_restore_roles(struct context *context, struct error *err);
 int step_drop_clone(struct context *context, struct error *err);
 int step_settle_clone(struct context *context, struct error *err);
+/* Counts what has been written until now, into the record: at the switch, and again when the gate opens. */
+void database_remember_written(struct context *context);
 /* steps-files.c */
 int step_second_pass(struct context *context, struct error *err);
 int step_restore_files(struct context *context, struct error *err);

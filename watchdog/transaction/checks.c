@@ -1,0 +1,322 @@
+/* Preconditions. See checks.h. What is said here is what a person reads at 3 a.m.: what was found, and what
+ * cures it. */
+
+#include "watchdog/transaction/checks.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#include "probes/set.h"
+#include "watchdog/base/durable.h"
+#include "watchdog/base/json.h"
+#include "watchdog/database/clone.h"
+#include "watchdog/docker/project.h"
+#include "watchdog/snapshot/offhost.h"
+#include "watchdog/transaction/foreign.h"
+#include "watchdog/transaction/inspect.h"
+
+#define CALL_TIME (30 * USEC_PER_SEC)
+#define MEBIBYTE ((uint64_t)1024 * 1024)
+
+struct looks {
+    struct context *context;
+    const struct project *project;
+    struct finding **findings;
+    size_t *count;
+};
+
+#define FIND(looks, name, ok, advisory, cure, ...)                                                           \
+    findings_add((looks)->findings, (looks)->count, name, ok, advisory, cure, __VA_ARGS__)
+
+static void look_at_service(struct looks *looks, const struct record_service *service) {
+    size_t containers = 0;
+    for (size_t i = 0; i < looks->project->containers_count; i++) {
+        const struct container *container = &looks->project->containers[i];
+        containers +=
+            string_equal(container->service, service->service) && !container->one_off && !*container->ours;
+    }
+    if (containers > 1)
+        FIND(looks, "scale", false, false, "run one container of each service",
+             "service \"%s\" has %zu containers; several are not supported by this version yet",
+             service->service, containers);
+    const struct container *container = project_container(looks->project, service->service);
+    if (container &&
+        (string_equal(container->status, "restarting") || string_equal(container->status, "paused")))
+        FIND(looks, "containers", false, false, "look at its log with docker compose logs",
+             "service \"%s\" is %s", service->service, container->status);
+    if (container && string_equal(container->health, "unhealthy"))
+        FIND(looks, "containers", false, false, "look at its log with docker compose logs",
+             "service \"%s\" is unhealthy", service->service);
+}
+
+static void look_at_pin(struct looks *looks, const struct record_service *service) {
+    _cleanup_free_ char *path = NULL, *value = NULL;
+    _cleanup_error_ struct error err = ERROR_NONE;
+    if (inspect_image_file(looks->context, service->service, &path, &value, &err) >= 0)
+        return;
+    FIND(looks, "pins", false, false, "write the image as a plain `image: name:tag` in one Compose file",
+         "a rollback could not pin the old image: %s", error_text(&err));
+}
+
+static void look_at_services(struct looks *looks) {
+    const struct record *record = looks->context->record;
+    size_t followed = 0;
+    for (size_t i = 0; i < record->services_count; i++) {
+        const struct record_service *service = &record->services[i];
+        look_at_service(looks, service);
+        if (service->database)
+            continue;
+        if (service->tag && service->digest) {
+            followed++;
+            look_at_pin(looks, service);
+        } else {
+            FIND(looks, "services", true, true, "", "service \"%s\" is never upgraded: its image %s",
+                 service->service,
+                 !service->tag ? "is built here or named by a digest alone" : "came from no registry");
+        }
+    }
+    if (followed)
+        FIND(looks, "services", true, false, "", "%zu service%s of a registry's tag", followed,
+             followed == 1 ? " follows an image" : "s follow images");
+    else
+        FIND(looks, "services", false, false, "name images of a registry by name:tag",
+             "no service follows a tag of a registry: there is nothing to upgrade");
+}
+
+static void look_at_gate(struct looks *looks) {
+    const struct record_service *gate = record_gate(looks->context->record);
+    if (!gate)
+        return;
+    const struct service *service = project_service(looks->project, gate->service);
+    bool ok = service && !service->host_network && gate->ran;
+    FIND(looks, "gate", ok, false, ok ? "" : "publish its ports instead, and have it running", "%s",
+         ok ? "the gate runs"
+         : service && service->host_network
+             ? "the gate uses the host's network: a twin could not run beside it"
+             : "the gate does not run");
+}
+
+/* "volume:NAME" for one that Compose names, else the path on the host. */
+static bool is_listed(char *const *list, const struct mount *mount, const struct settings *settings,
+                      const struct project *project) {
+    for (; list && *list; list++) {
+        if (string_starts_with(*list, "volume:")) {
+            const char *key = *list + strlen("volume:");
+            const json_t *volume = json_object_get(json_object_get(project->config, "volumes"), key);
+            if (string_equal(mount->source, key) ||
+                string_equal(mount->source, json_get_string(volume, "name", "")))
+                return true;
+        } else if (strstr(*list, ":/")) {
+            _cleanup_free_ char *name = xasprintf("%s:%s", mount->service, mount->target);
+            if (string_equal(*list, name))
+                return true;
+        } else {
+            _cleanup_free_ char *path =
+                **list == '/' ? xstrdup(*list) : xasprintf("%s/%s", settings->application.directory, *list);
+            _cleanup_free_ char *real = realpath(path, NULL);
+            const char *wanted = real ? real : path;
+            _cleanup_free_ char *host = realpath(mount->host_path, NULL);
+            const char *has = host ? host : mount->host_path;
+            /* The directory itself, or something inside of it. */
+            if (string_starts_with(has, wanted) &&
+                (has[strlen(wanted)] == '\0' || has[strlen(wanted)] == '/'))
+                return true;
+        }
+    }
+    return false;
+}
+
+static bool is_special(const char *path) {
+    struct stat status;
+    return stat(path, &status) == 0 && !S_ISDIR(status.st_mode) && !S_ISREG(status.st_mode);
+}
+
+static void look_at_mounts(struct looks *looks) {
+    const struct settings *settings = looks->context->settings;
+    size_t writable = 0, missing = 0;
+    for (size_t i = 0; i < looks->project->mounts_count; i++) {
+        const struct mount *mount = &looks->project->mounts[i];
+        if (mount->read_only || string_equal(mount->service, settings->database.service) ||
+            is_special(mount->host_path))
+            continue;
+        writable++;
+        if (is_listed(settings->snapshot.data, mount, settings, looks->project) ||
+            is_listed(settings->snapshot.ignore, mount, settings, looks->project))
+            continue;
+        missing++;
+        FIND(looks, "mounts", false, false, "list it in [Snapshot] Data= or Ignore=, or mount it read-only",
+             "service \"%s\" can write to %s (%s%s), which is neither in Data= nor in Ignore=",
+             mount->service, mount->target, mount->anonymous ? "an anonymous volume: " : "",
+             mount->anonymous                      ? "Data=SERVICE:/path"
+             : string_equal(mount->type, "volume") ? mount->source
+                                                   : mount->host_path);
+    }
+    if (!missing)
+        FIND(looks, "mounts", true, false, "", "%zu writable mounts, each in Data= or Ignore=", writable);
+}
+
+static void look_at_foreign(struct looks *looks) {
+    char **found = foreign_compose(looks->context->record->directory, looks->context->record->project);
+    for (size_t i = 0; found && found[i]; i++)
+        FIND(looks, "foreign-compose", false, false,
+             "end it, and start the project with `docker compose up -d`", "%s holds the project", found[i]);
+    if (!found)
+        FIND(looks, "foreign-compose", true, false, "", "no other Compose process holds the project");
+    strings_free(found);
+}
+
+static uint64_t free_bytes(const char *path) {
+    struct statvfs status;
+    return statvfs(path, &status) < 0 ? 0 : (uint64_t)status.f_bavail * status.f_frsize;
+}
+
+static uint64_t databases_size(const struct record *record) {
+    uint64_t size = 0;
+    for (size_t i = 0; i < record->databases_count; i++)
+        size += (uint64_t)record->databases[i].size;
+    return size;
+}
+
+/* Bytes of a data directory as du counts them, bounded in time: an estimate is enough here. */
+static uint64_t tree_size(const char *path) {
+    char *argv[] = { (char *)"du", (char *)"-skx", (char *)"--", (char *)path, NULL };
+    struct process process = { .argv = argv, .deadline = deadline_in(CALL_TIME) };
+    _cleanup_process_result_ struct process_result result = { 0 };
+    if (process_run(&process, &result, NULL) < 0 || !result.output.text)
+        return 0;
+    return strtoull(result.output.text, NULL, 10) * 1024;
+}
+
+static void look_at_room(struct looks *looks) {
+    const struct context *context = looks->context;
+    uint64_t needed =
+        databases_size(context->record) + 512 * MEBIBYTE; /* dump, logs, and some room to work */
+    for (size_t i = 0; i < context->record->trees_count; i++)
+        needed += tree_size(context->record->trees[i].path);
+    uint64_t there = free_bytes(context->state ? context->state->directory : "/var/lib");
+    bool ok = there >= needed;
+    FIND(looks, "room", ok, false, ok ? "" : "free some space, or lower Keep= and Quarantine=",
+         "the snapshot needs up to %llu MiB in the state directory, %llu MiB are free",
+         (unsigned long long)(needed / MEBIBYTE), (unsigned long long)(there / MEBIBYTE));
+    there = free_bytes(engine_root_directory(context->engine));
+    ok = there >= 512 * MEBIBYTE;
+    FIND(looks, "docker-room", ok, false, ok ? "" : "free some space, `docker image prune` may help",
+         "%llu MiB are free in Docker's directory", (unsigned long long)(there / MEBIBYTE));
+}
+
+static void look_at_freeze(struct looks *looks) {
+    const struct context *context = looks->context;
+    char predicted[DURATION_SIZE], allowed[DURATION_SIZE];
+    usec_t time = clone_predict(databases_size(context->record), checks_clone_speed(context->state));
+    bool ok = time <= context->settings->snapshot.max_freeze;
+    FIND(looks, "freeze", ok, false,
+         ok ? "" : "raise [Snapshot] MaxFreeze= if so long a downtime is acceptable",
+         "the clone is expected to take %s, MaxFreeze= allows %s", duration_format(predicted, time),
+         duration_format(allowed, context->settings->snapshot.max_freeze));
+}
+
+static void look_at_off_host(struct looks *looks) {
+    const char *directory = looks->context->settings->snapshot.off_host;
+    _cleanup_error_ struct error err = ERROR_NONE;
+    struct offhost_place place;
+    if (!directory)
+        return;
+    int r = offhost_look(directory, looks->context->state->directory, &place, &err);
+    FIND(looks, "off-host", r >= 0 && !place.same_disk, r >= 0, r >= 0 ? "choose another disk" : "mount it",
+         "%s",
+         r < 0             ? error_text(&err)
+         : place.same_disk ? "OffHost= is on the same disk as the state directory: no second place"
+                           : "OffHost= is there");
+}
+
+static int look_at_database(struct looks *looks, struct error *err) {
+    struct context *context = looks->context;
+    _cleanup_server_facts_ struct server_facts facts = { 0 };
+    struct finding *found = NULL;
+    size_t count = 0;
+    uint64_t room = UINT64_MAX;
+    char **addresses = NULL;
+    int r = context_open_maintenance(context, err);
+    if (r >= 0)
+        r = server_facts_read(context->maintenance, context_deadline(context, CALL_TIME), &facts, err);
+    if (r >= 0 && server_room(&context->database, &facts, &room, NULL) < 0)
+        room = UINT64_MAX;
+    for (size_t i = 0; r >= 0 && i < looks->project->containers_count; i++) {
+        _cleanup_free_ char *address = NULL;
+        if (container_address(&looks->project->containers[i], &address, NULL) >= 0)
+            strings_append(&addresses, address);
+    }
+    if (r >= 0)
+        r = preconditions_look(context->server, context->settings->database.names, addresses, room,
+                               context_deadline(context, CALL_TIME), &found, &count, err);
+    for (size_t i = 0; i < count; i++)
+        FIND(looks, found[i].name, found[i].ok, found[i].advisory, found[i].cure, "%s", found[i].sentence);
+    findings_free(found, count);
+    strings_free(addresses);
+    return r;
+}
+
+static void look_at_fence(struct looks *looks) {
+    bool fenced = false;
+    if (context_fenced(looks->context, &fenced, NULL) >= 0 && fenced)
+        FIND(looks, "fence", false, false,
+             "ALTER DATABASE … ALLOW_CONNECTIONS true, if that was not on purpose",
+             "a database of the application refuses connections");
+}
+
+static void look_at_probes(struct looks *looks) {
+    _cleanup_probe_set_ struct probe_set *set = NULL;
+    _cleanup_error_ struct error err = ERROR_NONE;
+    int r = probe_set_new(looks->context->settings, &set, &err);
+    if (r >= 0)
+        r = probe_set_check_credentials(set, looks->context->settings, &err);
+    FIND(looks, "probes", r >= 0, false, "", "%s",
+         r >= 0 ? "every probe's credentials can be read" : error_text(&err));
+}
+
+static void look_at_files(struct looks *looks) {
+    _cleanup_error_ struct error err = ERROR_NONE;
+    int r = compose_verify_files(looks->context->compose, context_deadline(looks->context, CALL_TIME), &err);
+    FIND(looks, "compose-files", r >= 0, false, r >= 0 ? "" : "name them with [App] File=", "%s",
+         r >= 0 ? "the Compose files in force are known" : error_text(&err));
+}
+
+uint64_t checks_clone_speed(const struct state *state) {
+    _cleanup_free_ char *path = state ? state_path(state, "clone-speed") : NULL, *text = NULL;
+    if (!path || file_read(AT_FDCWD, path, 64, &text, NULL, NULL) < 0)
+        return 0;
+    return strtoull(text, NULL, 10);
+}
+
+int checks_run(struct context *context, struct finding **ret, size_t *ret_count, struct error *err) {
+    _cleanup_project_ struct project *project = NULL;
+    int r = context_open_compose(context, err);
+    if (r >= 0)
+        r = project_load(context->settings, context->engine, context->compose,
+                         context_deadline(context, CALL_TIME), &project, err);
+    if (r < 0)
+        return r;
+    struct looks looks = { context, project, ret, ret_count };
+    FIND(&looks, "docker", true, false, "", "Docker %s, API %s, Compose %s",
+         engine_server_version(context->engine), engine_api_version(context->engine),
+         compose_version(context->compose));
+    look_at_files(&looks);
+    look_at_services(&looks);
+    look_at_gate(&looks);
+    look_at_mounts(&looks);
+    look_at_foreign(&looks);
+    r = look_at_database(&looks, err);
+    if (r < 0)
+        return r;
+    look_at_fence(&looks);
+    look_at_freeze(&looks);
+    look_at_room(&looks);
+    look_at_off_host(&looks);
+    look_at_probes(&looks);
+    return 0;
+}

@@ -1,0 +1,99 @@
+/* Rounds of probes. See looks.h. */
+
+#include "watchdog/transaction/looks.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "watchdog/base/durable.h"
+#include "watchdog/base/json.h"
+
+#define BASELINE_LIMIT ((size_t)256 * 1024 * 1024)
+
+static int read_baseline(struct context *context, json_t **ret, struct error *err) {
+    _cleanup_free_ char *path = state_transaction_path(context->state, context->record->id, "baseline.json");
+    _cleanup_free_ char *text = NULL;
+    size_t size;
+    int r = file_read(AT_FDCWD, path, BASELINE_LIMIT, &text, &size, err);
+    if (r == -ENOENT) {
+        error_done(err);
+        return 0;
+    }
+    return r < 0 ? r : json_parse(text, size, path, ret, err);
+}
+
+static void expect(const struct record *record, enum looks_release release, struct looks *looks) {
+    looks->expected = xcalloc(record->services_count, sizeof(*looks->expected));
+    for (size_t i = 0; i < record->services_count; i++) {
+        const struct record_service *service = &record->services[i];
+        bool new = release == LOOKS_CANDIDATE && service->changes;
+        looks->expected[i] =
+            (struct probe_expected){ .service = service->service,
+                                     .image_id = new ? service->candidate_image_id : service->image_id,
+                                     .must_run = service->ran,
+                                     .one_shot = service->one_shot,
+                                     .is_database = service->database };
+    }
+    looks->view.expected = looks->expected;
+    looks->view.expected_count = record->services_count;
+}
+
+int looks_new(struct context *context, enum looks_release release, struct looks **ret, struct error *err) {
+    const struct record *record = context->record;
+    _cleanup_looks_ struct looks *looks = xcalloc(1, sizeof(*looks));
+    int r = probe_set_new(context->settings, &looks->set, err);
+    if (r >= 0 && release != LOOKS_BASELINE)
+        r = read_baseline(context, &looks->baseline, err);
+    if (r < 0)
+        return r;
+    looks->memory = probe_memory_new();
+    looks->view = (struct probe_view){ .settings = context->settings,
+                                       .project = record->project,
+                                       .gate = context->settings->watch.gate,
+                                       .baseline = looks->baseline,
+                                       .is_baseline = release == LOOKS_BASELINE };
+    if (release == LOOKS_CANDIDATE)
+        looks->view.since_realtime = record->switched;
+    if (release == LOOKS_OLD)
+        looks->view.since_realtime = record->phase_started;
+    expect(record, release, looks);
+    *ret = take_ptr(looks);
+    return 0;
+}
+
+void looks_free(struct looks *looks) {
+    if (!looks)
+        return;
+    probe_memory_free(looks->memory);
+    probe_set_free(looks->set);
+    json_decref(looks->baseline);
+    free(looks->expected);
+    free(looks);
+}
+
+void cleanup_looks(struct looks **looks) {
+    looks_free(*looks);
+}
+
+int looks_round(struct context *context, struct looks *looks, usec_t time, struct probe_round *ret,
+                struct error *err) {
+    int r =
+        probe_round_run(looks->set, &looks->view, looks->memory, context_deadline(context, time), ret, err);
+    if (r < 0)
+        return r;
+    json_t *reports = json_array();
+    for (size_t i = 0; i < ret->count; i++)
+        json_array_append_new(reports, probe_report_to_json(&ret->reports[i]));
+    context_reports(context, reports);
+    return 0;
+}
+
+char *looks_failed(const struct probe_round *round, const char **ret_probe) {
+    const struct probe_report *report = baseline_failed(round->reports, round->count);
+    if (!report)
+        return NULL;
+    if (ret_probe)
+        *ret_probe = report->probe;
+    return xasprintf("%s: %s", report->probe, report->sentence ? report->sentence : "did not pass");
+}

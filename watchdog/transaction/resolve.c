@@ -1,0 +1,98 @@
+/* Candidates. See resolve.h. */
+
+#include "watchdog/transaction/resolve.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "watchdog/docker/image.h"
+#include "watchdog/docker/reference.h"
+#include "watchdog/docker/registry.h"
+#include "watchdog/transaction/inspect.h"
+
+#define REGISTRY_TIME (30 * USEC_PER_SEC)
+
+/* Is the running image known by this digest, under any name? */
+static int runs_digest(struct context *context, const struct record_service *service, const char *digest,
+                       struct error *err) {
+    struct image image = { 0 };
+    int r = engine_image(context->engine, service->image_id, context_deadline(context, REGISTRY_TIME), &image,
+                         err);
+    if (r < 0)
+        return r;
+    for (char **at = image.repo_digests; at && *at; at++)
+        r = r || string_ends_with(*at, digest);
+    image_done(&image);
+    return r;
+}
+
+/* A digest that somebody wrote himself is his pin; one that we wrote says so in its comment, and its tag is
+ * followed. */
+static bool is_followed(const struct record_service *service, const char *value) {
+    return service->tag &&
+           (!strstr(value, "@sha256:") ||
+            strchr(strrchr(value, '/') ? strrchr(value, '/') : value, ':') < strstr(value, "@sha256:"));
+}
+
+static int add_pin(struct context *context, const struct record_service *service, const char *path,
+                   const char *value) {
+    struct record *record = context->record;
+    record->pins = xrealloc(record->pins, record->pins_count + 1, sizeof(*record->pins));
+    record->pins[record->pins_count++] =
+        (struct record_pin){ .service = xstrdup(service->service),
+                             .path = xstrdup(path),
+                             .before = xstrdup(value),
+                             .candidate = xstrdup(service->tag),
+                             .old = xasprintf("%s@%s", service->tag, service->digest) };
+    return 0;
+}
+
+static int resolve_service(struct context *context, struct record_service *service, struct error *err) {
+    _cleanup_free_ char *path = NULL, *value = NULL, *digest = NULL, *version = NULL;
+    int r = inspect_image_file(context, service->service, &path, &value, err);
+    if (r < 0)
+        return r;
+    if (!is_followed(service, value)) {
+        record_note(context->record, "service \"%s\" is held at the digest in its Compose file",
+                    service->service);
+        return 0;
+    }
+    context_progress(context, 0, 0, "ask the registry for %s", service->tag);
+    r = engine_distribution_digest(context->engine, service->tag, context_deadline(context, REGISTRY_TIME),
+                                   &digest, err);
+    if (r < 0)
+        return error_prefix(err, "cannot ask the registry for \"%s\"", service->tag);
+    r = runs_digest(context, service, digest, err);
+    if (r != 0)
+        return r < 0 ? r : 0;
+    service->changes = true;
+    replace_string(service->candidate_digest, take_ptr(digest));
+    registry_version(context->engine, service->tag, service->candidate_digest,
+                     context_deadline(context, REGISTRY_TIME), &version, NULL);
+    replace_string(service->candidate_version, version ? take_ptr(version) : xstrdup(""));
+    return add_pin(context, service, path, value);
+}
+
+int resolve_candidate(struct context *context, struct error *err) {
+    struct record *record = context->record;
+    size_t changes = 0;
+    int r = context_open_compose(context, err);
+    for (size_t i = 0; r >= 0 && i < record->services_count; i++) {
+        struct record_service *service = &record->services[i];
+        if (service->database || !service->tag || !service->digest)
+            continue;
+        r = resolve_service(context, service, err);
+        changes += service->changes;
+    }
+    if (r < 0)
+        return r;
+    if (changes == 0)
+        return 1;
+    _cleanup_free_ char *id = NULL, *reason = NULL;
+    r = state_is_bad(context->state, record, &id, &reason, err);
+    if (r <= 0)
+        return r;
+    error_set(err, EPERM, "this release is known to be bad, transaction %s rolled it back: %s", id, reason);
+    return 2;
+}

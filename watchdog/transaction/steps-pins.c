@@ -1,0 +1,202 @@
+/* Steps on Compose files and local tags. What was written is checked with Compose itself before anything
+ * starts. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "watchdog/base/digest.h"
+#include "watchdog/base/durable.h"
+#include "watchdog/base/json.h"
+#include "watchdog/docker/image.h"
+#include "watchdog/docker/pins.h"
+#include "watchdog/snapshot/images.h"
+#include "watchdog/transaction/steps.h"
+
+#define CALL_TIME (30 * USEC_PER_SEC)
+#define FILE_LIMIT ((size_t)1024 * 1024)
+
+/* Does Compose see the images that were written? @of gives the value of a pin. */
+static int verify(struct context *context, const char *(*of)(const struct record_pin *), struct error *err) {
+    const struct record *record = context->record;
+    _cleanup_json_ json_t *config = NULL;
+    if (record->pins_count == 0)
+        return 0;
+    int r = context_open_compose(context, err);
+    if (r >= 0)
+        r = compose_config(context->compose, context_deadline(context, CALL_TIME), &config, err);
+    for (size_t i = 0; r >= 0 && i < record->pins_count; i++) {
+        const json_t *service = json_object_get(json_object_get(config, "services"), record->pins[i].service);
+        const char *image = json_get_string(service, "image", "");
+        if (!string_equal(image, of(&record->pins[i])))
+            r = error_set(err, EPROTO, "service \"%s\": Compose sees the image \"%s\", expected \"%s\"",
+                          record->pins[i].service, image, of(&record->pins[i]));
+    }
+    return r;
+}
+
+static const char *candidate_of(const struct record_pin *pin) {
+    return pin->candidate;
+}
+
+static const char *old_of(const struct record_pin *pin) {
+    return pin->old;
+}
+
+int step_pins_new(struct context *context, struct error *err) {
+    const struct record *record = context->record;
+    bool written = false;
+    for (size_t i = 0; i < record->pins_count; i++) {
+        const struct record_pin *pin = &record->pins[i];
+        if (string_equal(pin->before, pin->candidate))
+            continue;
+        int r = pins_file_remove(pin->path, pin->service, pin->candidate, err);
+        if (r < 0)
+            return error_prefix(err, "\"%s\": cannot take the pin of service \"%s\" away", pin->path,
+                                pin->service);
+        written = true;
+    }
+    return written ? verify(context, candidate_of, err) : 0;
+}
+
+static const struct record_file *file_of(const struct record *record, const char *path) {
+    for (size_t i = 0; i < record->files_count; i++)
+        if (string_equal(record->files[i].path, path))
+            return &record->files[i];
+    return NULL;
+}
+
+static int read_original(struct context *context, const char *path, char **ret, size_t *ret_size,
+                         struct error *err) {
+    const struct record_file *file = file_of(context->record, path);
+    if (!file)
+        return error_set(err, ENOENT, "no copy of \"%s\" was kept", path);
+    _cleanup_free_ char *copy = state_transaction_path(context->state, context->record->id, file->copy);
+    return file_read(AT_FDCWD, copy, FILE_LIMIT, ret, ret_size, err);
+}
+
+/* The text that step_pins_new() makes of the original. */
+static int apply_new(const struct record *record, const char *path, char **text, size_t *size,
+                     struct error *err) {
+    for (size_t i = 0; i < record->pins_count; i++) {
+        const struct record_pin *pin = &record->pins[i];
+        char *next = NULL;
+        size_t next_size = 0;
+        if (!string_equal(pin->path, path) || string_equal(pin->before, pin->candidate))
+            continue;
+        int r = pins_remove(*text, *size, pin->service, pin->candidate, &next, &next_size, err);
+        if (r < 0)
+            return r;
+        replace_string(*text, next);
+        *size = next_size;
+    }
+    return 0;
+}
+
+/* The file as it was, byte for byte; where somebody has edited it meanwhile, only the scalar goes back. */
+static int put_back(struct context *context, const struct record_pin *pin, struct error *err) {
+    _cleanup_free_ char *original = NULL, *changed = NULL, *now = NULL;
+    size_t original_size = 0, changed_size = 0, now_size = 0;
+    int r = read_original(context, pin->path, &original, &original_size, err);
+    if (r >= 0)
+        r = file_read(AT_FDCWD, pin->path, FILE_LIMIT, &now, &now_size, err);
+    if (r < 0)
+        return r;
+    if (now_size == original_size && memcmp(now, original, now_size) == 0)
+        return 0;
+    changed = xcalloc(original_size + 1, 1);
+    memcpy(changed, original, original_size);
+    changed_size = original_size;
+    r = apply_new(context->record, pin->path, &changed, &changed_size, err);
+    if (r < 0)
+        return r;
+    if (now_size == changed_size && memcmp(now, changed, now_size) == 0)
+        return pins_write(pin->path, original, original_size, err);
+    record_note(context->record, "\"%s\" was edited meanwhile: only the image of service \"%s\" was put back",
+                pin->path, pin->service);
+    r = pins_file_edit(pin->path, pin->service, pin->before, context->record->id, err);
+    return r < 0 ? r : 0;
+}
+
+static const char *before_of(const struct record_pin *pin) {
+    return pin->before;
+}
+
+int step_pins_before(struct context *context, struct error *err) {
+    const struct record *record = context->record;
+    bool changed = false;
+    for (size_t i = 0; i < record->pins_count; i++) {
+        if (string_equal(record->pins[i].before, record->pins[i].candidate))
+            continue;
+        int r = put_back(context, &record->pins[i], err);
+        if (r < 0)
+            return error_prefix(err, "cannot put \"%s\" back", record->pins[i].path);
+        changed = true;
+    }
+    return changed ? verify(context, before_of, err) : 0;
+}
+
+int step_pins_old(struct context *context, struct error *err) {
+    const struct record *record = context->record;
+    for (size_t i = 0; i < record->pins_count; i++) {
+        const struct record_pin *pin = &record->pins[i];
+        int r = pins_file_edit(pin->path, pin->service, pin->old, record->id, err);
+        if (r < 0)
+            return error_prefix(err, "\"%s\": cannot pin service \"%s\" to \"%s\"", pin->path, pin->service,
+                                pin->old);
+    }
+    return verify(context, old_of, err);
+}
+
+int step_tags_new(struct context *context, struct error *err) {
+    const struct record *record = context->record;
+    int r = context_open_engine(context, err);
+    for (size_t i = 0; r >= 0 && i < record->tags_count; i++)
+        if (record->tags[i].candidate_image_id)
+            r = engine_tag(context->engine, record->tags[i].candidate_image_id, record->tags[i].reference,
+                           context_deadline(context, CALL_TIME), err);
+    return r;
+}
+
+/* Somebody's prune may have taken an image that no container held: it comes back from its archive. */
+static int ensure_image(struct context *context, const char *image_id, struct error *err) {
+    struct image image = { 0 };
+    int r = engine_image(context->engine, image_id, context_deadline(context, CALL_TIME), &image, err);
+    if (r != -ENOENT) {
+        image_done(&image);
+        return r;
+    }
+    struct image_archive archive = { 0 };
+    struct tree_run run = context_tree_run(context, "load images");
+    error_done(err);
+    r = image_archive_find(context->state->directory, image_id, &archive, err);
+    if (r >= 0)
+        r = image_archive_load(&archive, context->engine, &run, err);
+    image_archive_done(&archive);
+    if (r >= 0)
+        record_note(context->record, "the image %.19s was gone and came back from its archive", image_id);
+    return r;
+}
+
+int step_tags_old(struct context *context, struct error *err) {
+    const struct record *record = context->record;
+    int r = context_open_engine(context, err);
+    for (size_t i = 0; r >= 0 && i < record->services_count; i++)
+        if (!record->services[i].database)
+            r = ensure_image(context, record->services[i].image_id, err);
+    for (size_t i = 0; r >= 0 && i < record->tags_count; i++) {
+        const struct record_tag *tag = &record->tags[i];
+        if (!tag->candidate_image_id)
+            continue;
+        usec_t deadline = context_deadline(context, CALL_TIME);
+        r = *tag->image_id ? engine_tag(context->engine, tag->image_id, tag->reference, deadline, err)
+                           : engine_untag(context->engine, tag->reference, deadline, err);
+        if (r == -ENOENT) {
+            /* What the tag named before is no image of a running service, and somebody removed it: not ours
+             * to mourn. */
+            error_done(err);
+            r = 0;
+        }
+    }
+    return r;
+}

@@ -1,0 +1,232 @@
+/* Steps that make and start containers. Compose makes them, since it alone understands its files. */
+
+#include <errno.h>
+#include <string.h>
+
+#include "watchdog/transaction/steps.h"
+
+#define CALL_TIME (30 * USEC_PER_SEC)
+#define DATABASE_TIME (5 * USEC_PER_MINUTE)
+#define START_TIME (10 * USEC_PER_MINUTE)
+#define TWIN_TIME USEC_PER_MINUTE
+
+static const struct container *container_of(const struct container *list, size_t count, const char *service) {
+    for (size_t i = 0; i < count; i++)
+        if (string_equal(list[i].service, service) && !list[i].one_off && !*list[i].ours)
+            return &list[i];
+    return NULL;
+}
+
+int step_start_database(struct context *context, struct error *err) {
+    struct container *list = NULL;
+    size_t count = 0;
+    const char *service = context->settings->database.service;
+    int r = context_containers(context, &list, &count, err);
+    if (r < 0)
+        return r;
+    const struct container *database = container_of(list, count, service);
+    if (!database) {
+        /* `down` by hand: its volume is there, and Compose makes the container again. */
+        char *services[] = { (char *)service, NULL };
+        r = context_open_compose(context, err);
+        if (r >= 0)
+            r = compose_up(context->compose, services, 0, context_deadline(context, START_TIME), err);
+    } else if (!container_runs(database)) {
+        r = engine_start(context->engine, database->id, context_deadline(context, CALL_TIME), err);
+    } else {
+        containers_free(list, count);
+        return context->record->system_identifier ? step_database_health(context, err) : 0;
+    }
+    containers_free(list, count);
+    context_close_database(context);
+    return r < 0 ? error_prefix(err, "cannot start the database") : step_database_health(context, err);
+}
+
+static int database_is_healthy(struct context *context, struct error *err) {
+    context_close_database(context);
+    int r = context_open_maintenance(context, err);
+    if (r < 0)
+        return r;
+    /* Behind a fence a health check that connects fails: then that it lets us in is all that can be asked. */
+    bool fenced = true;
+    r = context_fenced(context, &fenced, err);
+    if (r < 0 || fenced || !*context->database.health || string_equal(context->database.health, "healthy"))
+        return r;
+    return error_set(err, EAGAIN, "the database's container is %s", context->database.health);
+}
+
+int step_database_health(struct context *context, struct error *err) {
+    usec_t deadline = context_deadline(context, DATABASE_TIME);
+    for (;;) {
+        int r = database_is_healthy(context, err);
+        if (r != -EAGAIN && r != -ECONNREFUSED && r != -ECONNRESET)
+            return r;
+        if (!deadline_sleep(deadline, 100 * USEC_PER_MSEC))
+            return error_prefix(err, "the database does not become healthy");
+    }
+}
+
+int step_create_new(struct context *context, struct error *err) {
+    const struct record_service *gate = record_gate(context->record);
+    if (!gate)
+        return 0;
+    context->record->gate = GATE_SHUT; /* recorded before there is anything that could be opened */
+    char *services[] = { gate->service, NULL };
+    int r = context_record(context, err);
+    if (r >= 0)
+        r = context_open_compose(context, err);
+    return r < 0 ? r
+                 : compose_up(context->compose, services, COMPOSE_UP_NO_START,
+                              context_deadline(context, START_TIME), err);
+}
+
+int step_create_old(struct context *context, struct error *err) {
+    _cleanup_strings_ char **services = context_services(context, false, true);
+    int r = context_open_compose(context, err);
+    if (r < 0 || !services[0])
+        return r;
+    r = compose_up(context->compose, services, COMPOSE_UP_NO_START, context_deadline(context, START_TIME),
+                   err);
+    return r < 0 ? error_prefix(err, "cannot make the old containers") : r > 0 ? -EPROTO : 0;
+}
+
+int step_policies_back(struct context *context, struct error *err) {
+    const struct record *record = context->record;
+    bool shut = record->phase == PHASE_SWITCH || (record->phase == PHASE_WATCH && record->gate == GATE_SHUT);
+    struct container *list = NULL;
+    size_t count = 0;
+    int r = context_containers(context, &list, &count, err);
+    for (size_t i = 0; r >= 0 && i < record->services_count; i++) {
+        const struct record_service *service = &record->services[i];
+        const struct container *container = container_of(list, count, service->service);
+        if (!container || service->database || (service->gate && shut) ||
+            (string_equal(container->policy, service->policy) &&
+             container->policy_retries == (int)service->policy_retries))
+            continue;
+        r = engine_set_policy(context->engine, container->id, service->policy, (int)service->policy_retries,
+                              context_deadline(context, CALL_TIME), err);
+    }
+    containers_free(list, count);
+    return r;
+}
+
+/* Services that ran before and whose container is down or not there. @ret_ids: of the containers that are
+ * there. */
+static int what_is_down(struct context *context, char ***ret_services, char ***ret_ids, struct error *err) {
+    const struct record *record = context->record;
+    struct container *list = NULL;
+    size_t count = 0;
+    int r = context_containers(context, &list, &count, err);
+    *ret_services = NULL;
+    *ret_ids = NULL;
+    for (size_t i = 0; r >= 0 && i < record->services_count; i++) {
+        const struct record_service *service = &record->services[i];
+        const struct container *container = container_of(list, count, service->service);
+        if (service->database || !service->ran || service->one_shot ||
+            (container && container_runs(container)))
+            continue;
+        strings_append(ret_services, service->service);
+        if (container)
+            strings_append(ret_ids, container->id);
+    }
+    containers_free(list, count);
+    return r;
+}
+
+int step_start_all(struct context *context, struct error *err) {
+    _cleanup_strings_ char **services = NULL, **ids = NULL;
+    int r = what_is_down(context, &services, &ids, err);
+    if (r < 0 || !services)
+        return r;
+    if (strings_count(ids) == strings_count(services)) {
+        for (size_t i = 0; r >= 0 && ids[i]; i++)
+            r = engine_start(context->engine, ids[i], context_deadline(context, CALL_TIME), err);
+        return r;
+    }
+    r = context_open_compose(context, err);
+    if (r >= 0)
+        r = compose_up(context->compose, services, 0, context_deadline(context, START_TIME), err);
+    return r > 0 ? -EPROTO : r;
+}
+
+/* Are the containers still those that the transaction found? Then they are started as they are. */
+static int are_originals(struct context *context, struct error *err) {
+    const struct record *record = context->record;
+    struct container *list = NULL;
+    size_t count = 0, found = 0, wanted = 0;
+    int r = context_containers(context, &list, &count, err);
+    for (size_t i = 0; r >= 0 && i < record->services_count; i++) {
+        const struct container *container = container_of(list, count, record->services[i].service);
+        wanted++;
+        found += container && string_equal(container->id, record->services[i].container_id);
+    }
+    containers_free(list, count);
+    return r < 0 ? r : found == wanted;
+}
+
+static void note_back(struct context *context) {
+    struct record *record = context->record;
+    usec_t now = clock_realtime();
+    if (record->back)
+        return;
+    record->back = now;
+    if (record->quiesced && now > record->quiesced)
+        record_seconds(record, "downtime", now - record->quiesced);
+}
+
+int step_start_old(struct context *context, struct error *err) {
+    _cleanup_strings_ char **services = context_services(context, false, false);
+    int originals = are_originals(context, err);
+    int r = originals < 0 ? originals : context_open_compose(context, err);
+    if (r >= 0 && services[0] && originals)
+        r = compose_start(context->compose, services, context_deadline(context, START_TIME), err);
+    else if (r >= 0 && services[0])
+        r = compose_up(context->compose, services, 0, context_deadline(context, START_TIME), err);
+    if (r != 0)
+        return r < 0 ? error_prefix(err, "cannot start the old release") : -EPROTO;
+    note_back(context);
+    return context_record(context, err);
+}
+
+int step_remove_twin(struct context *context, struct error *err) {
+    if (!context->record->twin)
+        return 0;
+    int r = context_open_engine(context, err);
+    if (r >= 0)
+        r = engine_remove(context->engine, context->record->twin, context_deadline(context, TWIN_TIME), err);
+    if (r != -ENOENT)
+        return r;
+    error_done(err);
+    return 0;
+}
+
+static int look_at_container(const struct record_service *service, const struct container *container,
+                             struct error *err) {
+    if (service->database || !service->ran || service->one_shot)
+        return 0;
+    if (!container || !container_runs(container))
+        return error_set(err, EBUSY, "service \"%s\" does not run", service->service) ? 1 : 0;
+    if (!string_equal(container->policy, service->policy))
+        return error_set(err, EBUSY, "service \"%s\" has the restart policy \"%s\", expected \"%s\"",
+                         service->service, container->policy, service->policy)
+                   ? 1
+                   : 0;
+    return 0;
+}
+
+int step_last_look(struct context *context, struct error *err) {
+    const struct record *record = context->record;
+    struct container *list = NULL;
+    size_t count = 0;
+    int r = context_containers(context, &list, &count, err);
+    for (size_t i = 0; r == 0 && i < record->services_count; i++)
+        r = look_at_container(&record->services[i], container_of(list, count, record->services[i].service),
+                              err);
+    for (size_t i = 0; r == 0 && i < count; i++)
+        if (string_equal(list[i].ours, record->id)) {
+            error_set(err, EBUSY, "the container \"%s\" of this transaction is still there", list[i].name);
+            r = 1;
+        }
+    containers_free(list, count);
+    return r;
+}

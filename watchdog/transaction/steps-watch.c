@@ -1,0 +1,406 @@
+/*
+ * Steps that look: the baseline, the window, the old release after an undo.
+ *
+ * The window is one loop: what should run and does not is started (Compose in the background, so that a
+ * release that never becomes healthy is seen at once), a round of probes, the verdict, then a sleep that any
+ * event of Docker ends.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+
+#include "watchdog/base/durable.h"
+#include "watchdog/base/json.h"
+#include "watchdog/docker/events.h"
+#include "watchdog/transaction/looks.h"
+#include "watchdog/transaction/steps.h"
+#include "watchdog/transaction/verdict.h"
+
+#define ROUND_TIME USEC_PER_MINUTE
+#define BASELINE_LOOKS 3
+#define OLD_TIME (3 * USEC_PER_MINUTE) /* for the old release to answer again */
+#define START_TIMEOUT_AUTO (180 * USEC_PER_SEC)
+#define EAGER_INTERVAL                                                                                       \
+    (250 * USEC_PER_MSEC) /* before the first pass users are shut out: each moment counts */
+#define CALL_TIME (30 * USEC_PER_SEC)
+
+static int save_baseline(struct context *context, const struct probe_round *round, struct error *err) {
+    _cleanup_free_ char *path = state_transaction_path(context->state, context->record->id, "baseline.json");
+    _cleanup_json_ json_t *baseline = baseline_make(round->reports, round->count);
+    _cleanup_free_ char *text = json_text(baseline);
+    return durable_write(AT_FDCWD, path, text, strlen(text), 0600, err);
+}
+
+int step_baseline(struct context *context, struct error *err) {
+    _cleanup_looks_ struct looks *looks = NULL;
+    int r = looks_new(context, LOOKS_BASELINE, &looks, err);
+    if (r < 0)
+        return r;
+    for (int look = 0;; look++) {
+        _cleanup_probe_round_ struct probe_round round = { 0 };
+        const char *probe = NULL;
+        r = looks_round(context, looks, ROUND_TIME, &round, err);
+        if (r < 0)
+            return r;
+        _cleanup_free_ char *failed = looks_failed(&round, &probe);
+        if (!failed)
+            return save_baseline(context, &round, err);
+        if (look + 1 < BASELINE_LOOKS && deadline_sleep(context->deadline, context->settings->watch.interval))
+            continue;
+        replace_string(context->record->failed_probe, xstrdup(probe));
+        context->record->outcome = OUTCOME_REFUSED;
+        error_set(err, EPERM, "the running release does not pass its own probes: %s", failed);
+        r = context_record(context, err);
+        return r < 0 ? r : 1;
+    }
+}
+
+/* Everything that the window loop keeps from round to round. */
+struct window {
+    struct context *context;
+    struct looks *looks;
+    struct events *events; /* NULL: not connected at the moment */
+    struct verdict_rules rules;
+    struct verdict_memory memory;
+    usec_t begun;      /* clock_boottime() at which since_switch is 0 */
+    usec_t restart_at; /* clock_boottime() of the next try to start what is down; 0: none wanted */
+    bool up_failed;
+    bool twin_runs;
+};
+
+static void window_done(struct window *window) {
+    events_free(window->events);
+    verdict_memory_done(&window->memory);
+    looks_free(window->looks);
+}
+
+/* Every service but the database; the gate too where it may be open. */
+static int begin_up(struct context *context, struct error *err) {
+    bool shut = context->record->gate == GATE_SHUT;
+    _cleanup_strings_ char **services = context_services(context, shut, false);
+    int r = context_open_compose(context, err);
+    if (r < 0 || !services[0] || context->up.pid)
+        return r;
+    return compose_up_start(context->compose, services, 0, &context->up, err);
+}
+
+int step_start_new(struct context *context, struct error *err) {
+    return begin_up(context, err);
+}
+
+static int twin_state(struct context *context, bool *ret_there, bool *ret_runs, struct error *err) {
+    struct container twin = { 0 };
+    int r = engine_container(context->engine, context->record->twin, context_deadline(context, CALL_TIME),
+                             &twin, err);
+    *ret_there = r >= 0;
+    *ret_runs = r >= 0 && container_runs(&twin);
+    if (r >= 0)
+        container_done(&twin);
+    if (r == -ENOENT) {
+        error_done(err);
+        r = 0;
+    }
+    return r;
+}
+
+/* The twin, while the gate is shut. */
+static int ensure_twin(struct window *window, struct error *err) {
+    struct context *context = window->context;
+    struct record *record = context->record;
+    const struct record_service *gate = record_gate(record);
+    bool there = false, runs = false;
+    if (!gate || record->gate != GATE_SHUT)
+        return 0;
+    if (!record->twin) {
+        record->twin =
+            xasprintf("%s-%s-twin-%s", record->project, gate->service, record->id + strlen(record->id) - 4);
+        int r = context_record(context, err);
+        if (r < 0)
+            return r;
+    }
+    int r = twin_state(context, &there, &runs, err);
+    if (r >= 0 && there && !runs)
+        r = engine_start(context->engine, record->twin, context_deadline(context, CALL_TIME), err);
+    if (r >= 0 && !there) {
+        _cleanup_free_ char *label = xasprintf("%s=%s", DOCKER_LABEL, record->id);
+        char *labels[] = { label, NULL };
+        r = context_open_compose(context, err);
+        if (r >= 0)
+            r = compose_run_twin(context->compose, gate->service, record->twin, labels,
+                                 context_deadline(context, USEC_PER_MINUTE), NULL, err);
+    }
+    window->twin_runs = r >= 0;
+    return r > 0 ? -EPROTO : r;
+}
+
+/* A gate that runs and that we did not open: shut again, said, and remembered. */
+static int shut_foreign_gate(struct context *context, struct error *err) {
+    struct record *record = context->record;
+    const struct record_service *gate = record_gate(record);
+    struct container *list = NULL;
+    size_t count = 0;
+    if (!gate || record->gate != GATE_SHUT)
+        return 0;
+    int r = context_containers(context, &list, &count, err);
+    for (size_t i = 0; r >= 0 && i < count; i++) {
+        if (!string_equal(list[i].service, gate->service) || list[i].one_off || *list[i].ours ||
+            !container_runs(&list[i]))
+            continue;
+        record->gate_by_hand = true;
+        record_note(record, "the gate \"%s\" was started by somebody else and was shut again", gate->service);
+        context_event(context, "gate-by-hand",
+                      "the gate \"%s\" was started by somebody else; it is shut again", gate->service);
+        r = context_record(context, err);
+        if (r >= 0)
+            r = engine_set_policy(context->engine, list[i].id, "no", 0, context_deadline(context, CALL_TIME),
+                                  err);
+        if (r >= 0)
+            r = engine_stop(context->engine, list[i].id, -1, context_deadline(context, CALL_TIME), err);
+    }
+    containers_free(list, count);
+    return r;
+}
+
+/* Starts what is down, unless it is down by itself: then the probes say so. Never an error: the verdict
+ * decides. */
+static void keep_started(struct window *window) {
+    struct context *context = window->context;
+    _cleanup_error_ struct error err = ERROR_NONE;
+    if (context->up.pid) {
+        int r = process_poll(&context->up, &err);
+        if (r != 1) {
+            window->up_failed = r != 0;
+            if (r != 0)
+                record_note(context->record, "docker compose up: %s", error_text(&err));
+        }
+    }
+    if (shut_foreign_gate(context, &err) < 0 || ensure_twin(window, &err) < 0) {
+        context_progress(context, 0, 0, "the gate's twin: %s", error_text(&err));
+        error_done(&err);
+    }
+    if (window->restart_at && deadline_left(window->restart_at) == 0 && !context->up.pid) {
+        window->restart_at = 0;
+        begin_up(context, NULL);
+    }
+}
+
+/* Recorded before it is done; then the policy and the start, and that it is open. */
+static int open_gate(struct context *context, struct error *err) {
+    struct record *record = context->record;
+    const struct record_service *gate = record_gate(record);
+    struct container *list = NULL;
+    size_t count = 0;
+    if (!gate || record->gate == GATE_OPEN)
+        return 0;
+    database_remember_written(context);
+    record->gate = GATE_OPENING;
+    int r = context_record(context, err);
+    if (r >= 0)
+        r = step_policies_back(context, err);
+    if (r >= 0)
+        r = context_containers(context, &list, &count, err);
+    bool started = false;
+    for (size_t i = 0; r >= 0 && i < count; i++)
+        if (string_equal(list[i].service, gate->service) && !list[i].one_off && !*list[i].ours) {
+            r = engine_start(context->engine, list[i].id, context_deadline(context, CALL_TIME), err);
+            started = r >= 0;
+        }
+    containers_free(list, count);
+    if (r >= 0 && !started)
+        r = error_set(err, ENOENT, "the gate \"%s\" has no container", gate->service);
+    if (r < 0)
+        return error_prefix(err, "cannot open the gate");
+    record->gate = GATE_OPEN;
+    context_event(context, "gate-opened", "the gate \"%s\" is open", gate->service);
+    return 0;
+}
+
+static void note_back(struct record *record) {
+    record->back = clock_realtime();
+    if (record->quiesced && record->back > record->quiesced)
+        record_seconds(record, "downtime", record->back - record->quiesced);
+}
+
+static int first_pass(struct window *window, struct error *err) {
+    struct context *context = window->context;
+    struct record *record = context->record;
+    record->first_pass = clock_realtime();
+    window->looks->view.first_pass_realtime = record->first_pass;
+    context_event(context, "first-pass", "every probe has passed");
+    int r = context_record(context, err);
+    if (r >= 0 && context->settings->watch.gate_until == GATE_UNTIL_FIRST_PASS) {
+        r = open_gate(context, err);
+        note_back(record);
+    } else if (r >= 0 && record->gate == GATE_NONE) {
+        note_back(record);
+    }
+    return r < 0 ? r : context_record(context, err);
+}
+
+/* Evidence and badness are on disk before the undo begins. */
+static int condemn(struct window *window, enum verdict verdict, char *probe, char *reason,
+                   struct error *err) {
+    struct record *record = window->context->record;
+    replace_string(record->failed_probe, probe);
+    replace_string(record->cause, reason ? xstrdup(reason) : xstrdup(verdict_name(verdict)));
+    record->bad = verdict == VERDICT_ROLL_BACK;
+    record_seconds(record, "watch", clock_boottime() - window->begun);
+    context_event(window->context, "probe-failed", "%s", record->cause);
+    int r = context_record(window->context, err);
+    free(reason);
+    error_set(err, EPROTO, "%s", record->cause);
+    return r < 0 ? r : 1;
+}
+
+static int decide(struct window *window, const struct probe_round *round, bool *ret_over, struct error *err) {
+    struct context *context = window->context;
+    char *probe = NULL, *reason = NULL;
+    enum verdict verdict = verdict_step(&window->rules, &window->memory, round->reports, round->count,
+                                        round->trouble, clock_boottime() - window->begun, &probe, &reason);
+    *ret_over = false;
+    context->record->window_used = window->memory.used;
+    switch (verdict) {
+    case VERDICT_WAIT:
+        break;
+    case VERDICT_FIRST_PASS:
+        return first_pass(window, err);
+    case VERDICT_ROLL_BACK:
+    case VERDICT_ROLL_BACK_UNKNOWN:
+        *ret_over = true;
+        return condemn(window, verdict, probe, reason, err);
+    case VERDICT_KEEP_TELL:
+        record_note(context->record, "kept, although a probe could not look: %s", reason ? reason : "");
+        context_event(context, "warning", "the release is kept, although a probe could not look: %s",
+                      reason ? reason : "");
+        *ret_over = true;
+        break;
+    case VERDICT_KEEP:
+        *ret_over = true;
+        break;
+    }
+    free(probe);
+    free(reason);
+    return 0;
+}
+
+/* Until the next round: an event of Docker, the child's end, or the time. */
+static void wait_for_next(struct window *window, usec_t interval) {
+    struct context *context = window->context;
+    usec_t deadline = context_deadline(context, interval);
+    if (!window->events)
+        events_open(context->engine, context->record->project, 0, context_deadline(context, CALL_TIME),
+                    &window->events, NULL);
+    for (;;) {
+        struct pollfd fds[] = { { window->events ? events_fd(window->events) : -1, POLLIN, 0 },
+                                { context->up.pid ? context->up.output_fd : -1, POLLIN, 0 } };
+        if (poll(fds, 2, deadline_poll(deadline)) <= 0 || deadline_left(deadline) == 0)
+            return;
+        if (fds[1].revents)
+            return;
+        struct event event = { 0 };
+        int r = events_next(window->events, &event, NULL);
+        if (r < 0) {
+            events_free(window->events);
+            window->events = NULL;
+            return;
+        }
+        bool matters =
+            r > 0 && (string_equal(event.action, "die") || string_equal(event.action, "oom") ||
+                      string_equal(event.action, "health_status") || string_equal(event.action, "start"));
+        if (r > 0)
+            event_done(&event);
+        if (matters)
+            return;
+    }
+}
+
+static int window_open(struct context *context, struct window *window, struct error *err) {
+    const struct record *record = context->record;
+    const struct settings *settings = context->settings;
+    *window = (struct window){ .context = context, .begun = clock_boottime() };
+    window->rules = (struct verdict_rules){
+        .start_timeout = settings->watch.start_timeout ? settings->watch.start_timeout : START_TIMEOUT_AUTO,
+        .duration = settings->watch.duration,
+        .interval = settings->watch.interval,
+        .fail_after = settings->watch.fail_after,
+        .fail_share = settings->watch.fail_share,
+    };
+    if (record->first_pass) {
+        /* A run that died in the window: it goes on where it was. */
+        window->memory.first_pass = true;
+        window->memory.used = record->window_used;
+    }
+    return looks_new(context, LOOKS_CANDIDATE, &window->looks, err);
+}
+
+static int look_once(struct window *window, bool *ret_over, struct error *err) {
+    struct context *context = window->context;
+    _cleanup_probe_round_ struct probe_round round = { 0 };
+    bool shut = context->record->gate == GATE_SHUT;
+    window->looks->view.twin = shut && window->twin_runs ? context->record->twin : NULL;
+    window->looks->view.first_pass_realtime = context->record->first_pass;
+    int r = looks_round(context, window->looks, ROUND_TIME, &round, err);
+    if (r < 0)
+        return r;
+    /* The host's trouble stopped something: started again, when Docker is back. */
+    if (round.trouble && !window->restart_at)
+        window->restart_at = deadline_in(2 * USEC_PER_SEC);
+    return decide(window, &round, ret_over, err);
+}
+
+int step_watch(struct context *context, struct error *err) {
+    struct window window;
+    bool over = false;
+    int r = window_open(context, &window, err);
+    /* A gate whose opening was recorded is opened, whatever died in between. */
+    if (r >= 0 && context->record->gate == GATE_OPENING)
+        r = open_gate(context, err);
+    if (r >= 0 && context->record->first_pass && context->record->gate == GATE_SHUT &&
+        context->settings->watch.gate_until == GATE_UNTIL_FIRST_PASS)
+        r = open_gate(context, err);
+    while (r == 0 && !over) {
+        keep_started(&window);
+        r = look_once(&window, &over, err);
+        if (r != 0 || over)
+            break;
+        if (deadline_left(context->deadline) == 0) {
+            r = error_set(err, ETIME, "the window did not end in its time");
+            break;
+        }
+        usec_t interval = context->settings->watch.interval;
+        if (!context->record->first_pass && interval > EAGER_INTERVAL)
+            interval = EAGER_INTERVAL;
+        wait_for_next(&window, interval);
+    }
+    if (r == 0)
+        record_seconds(context->record, "watch", clock_boottime() - window.begun);
+    window_done(&window);
+    return r;
+}
+
+int step_probe_old(struct context *context, struct error *err) {
+    _cleanup_looks_ struct looks *looks = NULL;
+    int r = looks_new(context, LOOKS_OLD, &looks, err);
+    usec_t deadline = context_deadline(context, OLD_TIME);
+    if (r < 0)
+        return r;
+    if (!looks->baseline) {
+        record_note(context->record, "the probes were not looked at: no baseline was kept");
+        return 0;
+    }
+    for (;;) {
+        _cleanup_probe_round_ struct probe_round round = { 0 };
+        r = looks_round(context, looks, ROUND_TIME, &round, err);
+        if (r < 0)
+            return r;
+        _cleanup_free_ char *failed = looks_failed(&round, NULL);
+        if (!failed)
+            return 0;
+        if (!deadline_sleep(deadline, 500 * USEC_PER_MSEC)) {
+            error_set(err, EPROTO, "the old release runs, but does not pass its probes: %s", failed);
+            return 1;
+        }
+    }
+}
