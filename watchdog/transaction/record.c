@@ -135,6 +135,8 @@ const struct field record_fields[] = {
     MEMBER(struct record, failed_probe, FIELD_STRING),
     WORDS(struct record, failed_phase, phases),
     MEMBER(struct record, bad, FIELD_BOOLEAN),
+    MEMBER(struct record, again, FIELD_BOOLEAN),
+    MEMBER(struct record, locked_out, FIELD_BOOLEAN),
     MEMBER(struct record, stop_asked, FIELD_BOOLEAN),
     MEMBER(struct record, quarantines, FIELD_STRINGS),
     MEMBER(struct record, reports, FIELD_JSON),
@@ -237,11 +239,13 @@ static json_t *public_services(const struct record *record) {
                             json_string(service->changes
                                             ? change_class(service->version, service->candidate_version)
                                             : "none"));
-        json_object_set_new(json, "from", public_image(image, service->digest, service->version));
-        json_object_set_new(json, "to",
-                            service->changes
-                                ? public_image(image, service->candidate_digest, service->candidate_version)
-                                : public_image(image, service->digest, service->version));
+        json_t *old = public_image(image, service->digest, service->version);
+        json_t *new = service->changes
+                          ? public_image(image, service->candidate_digest, service->candidate_version)
+                          : json_incref(old);
+        bool back = record->kind == KIND_ROLLBACK;
+        json_object_set_new(json, "from", back ? new : old);
+        json_object_set_new(json, "to", back ? old : new);
         json_array_append_new(services, json);
     }
     return services;

@@ -145,6 +145,8 @@ struct record {
     char *failed_probe;
     int failed_phase; /* where the decision fell */
     bool bad;         /* a probe said so: never tried again */
+    bool again;       /* asked for: a known-bad release may be tried */
+    bool locked_out;  /* another run holds the project or the server */
     bool stop_asked;  /* by SIGTERM or Ctrl-C */
     char **quarantines;
     json_t *reports; /* the last round of probes */

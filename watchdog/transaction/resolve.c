@@ -89,6 +89,8 @@ int resolve_candidate(struct context *context, struct error *err) {
         return r;
     if (changes == 0)
         return 1;
+    if (record->again)
+        return 0;
     _cleanup_free_ char *id = NULL, *reason = NULL;
     r = state_is_bad(context->state, record, &id, &reason, err);
     if (r <= 0)

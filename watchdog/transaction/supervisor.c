@@ -152,14 +152,17 @@ static int save(struct supervisor *self, struct error *err) {
 /* Nothing can be recorded any more: doing without would break the promise, so everything stays for the next
  * start. */
 static void cannot_record(struct supervisor *self, struct error *err) {
-    tell(self, "record-failed", error_text(err));
+    tell(self, "failure", error_text(err));
     finish(self, EXIT_INCOMPLETE);
 }
+
+static void note_end(struct supervisor *self, enum phase next);
 
 static void close_transaction(struct supervisor *self, enum outcome outcome) {
     _cleanup_error_ struct error err = ERROR_NONE;
     self->record->outcome = (int)outcome;
     self->record->finished = clock_realtime();
+    note_end(self, PHASE_NONE);
     if (self->record->bad && state_add_bad(self->state, self->record, &err) < 0) {
         cannot_record(self, &err);
         return;
@@ -170,7 +173,7 @@ static void close_transaction(struct supervisor *self, enum outcome outcome) {
     }
     if (self->observer->end)
         self->observer->end(self->observer->userdata, self->record);
-    finish(self, exit_code_of(outcome));
+    finish(self, self->record->locked_out ? EXIT_LOCKED : exit_code_of(outcome));
 }
 
 static void close_by_phase(struct supervisor *self) {
@@ -191,7 +194,7 @@ static void close_by_phase(struct supervisor *self) {
 }
 
 static void leave(struct supervisor *self) {
-    tell(self, "left-open", "the transaction stays open, the next start goes on with it");
+    tell(self, "warning", "the transaction stays open, the next start goes on with it");
     if (self->observer->end)
         self->observer->end(self->observer->userdata, self->record);
     finish(self, EXIT_ABORTED);
@@ -212,7 +215,7 @@ static void incomplete(struct supervisor *self) {
     record_note(self->record, "%s: %s", phase_name((enum phase)self->record->phase),
                 self->reason ? self->reason : "failed");
     if (save(self, &err) < 0)
-        tell(self, "record-failed", error_text(&err));
+        tell(self, "failure", error_text(&err));
     if (self->observer->end)
         self->observer->end(self->observer->userdata, self->record);
     finish(self, EXIT_INCOMPLETE);
@@ -238,7 +241,9 @@ static void note_end(struct supervisor *self, enum phase next) {
     if (next == PHASE_BACK_OUT && phase != PHASE_BACK_OUT)
         record->back_out_from = (int)phase;
     if (next == PHASE_FORGET && !record->outcome)
-        record->outcome = OUTCOME_ABORTED;
+        record->outcome = phase <= PHASE_RESOLVE && !record->stop_asked && !self->recovering
+                              ? OUTCOME_REFUSED
+                              : OUTCOME_ABORTED;
 }
 
 static void begin_phase(struct supervisor *self, enum phase phase) {
@@ -329,7 +334,7 @@ static void worker_ended(struct supervisor *self) {
                 xasprintf("the worker of phase %s died", phase_name(self->resting ? PHASE_REST : phase));
     }
     if (self->resting && self->failed && deadline_left(self->rest_until) > 0) {
-        tell(self, "waiting", self->reason);
+        tell(self, "warning", self->reason);
         rest_later(self);
     } else if (self->resting && self->failed) {
         incomplete(self);
@@ -337,7 +342,7 @@ static void worker_ended(struct supervisor *self) {
         after_rest(self);
     } else if (self->failed || self->record->stop_asked) {
         if (self->failed)
-            tell(self, "phase-failed", self->reason);
+            tell(self, "warning", self->reason);
         self->rest_until = deadline_in(REST_TIME);
         if (needs_rest(phase))
             begin_rest(self, false);
@@ -351,12 +356,24 @@ static void worker_ended(struct supervisor *self) {
 static int on_child(sd_event_source *source, const siginfo_t *info, void *userdata);
 static int on_channel(sd_event_source *source, int fd, uint32_t events, void *userdata);
 
+/* One run per project and per database server, whatever the state directory: as soon as they are known. */
+static int take_locks(struct supervisor *self, const struct record *record, struct error *err) {
+    int r = record->project ? state_lock_project(self->state, record->project, err) : 0;
+    if (r >= 0 && record->system_identifier)
+        r = state_lock_server(self->state, record->system_identifier, err);
+    if (r == -EBUSY)
+        self->record->locked_out = true;
+    return r;
+}
+
 static void take_record(struct supervisor *self, const json_t *json) {
     _cleanup_error_ struct error err = ERROR_NONE;
     struct record *record = NULL;
     int r = record_decode(json, "a worker's record", &record, &err);
     if (r >= 0 && (!string_equal(record->id, self->record->id) || record->phase != self->record->phase))
         r = error_set(&err, EBADMSG, "a worker's record is of another transaction or phase");
+    if (r >= 0)
+        r = take_locks(self, record, &err);
     if (r >= 0)
         r = state_save(self->state, record, &err);
     _cleanup_json_ json_t *answer = json_object();
@@ -536,7 +553,7 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info,
     world.system_stopping = system_stops();
     sd_notify(0, "STOPPING=1");
     self->record->stop_asked = true;
-    tell(self, "stop-asked", world.system_stopping ? "the system is stopping" : "asked to stop");
+    tell(self, "warning", world.system_stopping ? "the system is stopping" : "asked to stop");
     struct machine_move move = machine_stop(phase, &world);
     if (move.move == MOVE_WAIT)
         return 0;
@@ -599,8 +616,9 @@ enum exit_code supervisor_run(struct state *state, struct record *record, enum p
     _cleanup_error_ struct error err = ERROR_NONE;
     self.exit = EXIT_INCOMPLETE;
     self.rest_until = deadline_in(REST_TIME);
-    if (prepare(&self, &err) < 0) {
-        tell(&self, "record-failed", error_text(&err));
+    if (prepare(&self, &err) < 0 || take_locks(&self, record, &err) < 0) {
+        tell(&self, "failure", error_text(&err));
+        self.exit = record->locked_out ? EXIT_LOCKED : EXIT_INCOMPLETE;
     } else {
         sd_notify(0, "READY=1");
         record->outcome =

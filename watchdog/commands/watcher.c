@@ -1,0 +1,257 @@
+/* What a transaction says while it runs. See watcher.h. */
+
+#include "watchdog/commands/watcher.h"
+
+#include <string.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "watchdog/base/json.h"
+#include "watchdog/commands/table.h"
+
+static struct journal journal_of(struct watcher *watcher, const struct record *record) {
+    return (struct journal){ record->app, record->id, terminal_plain, &watcher->terminal };
+}
+
+static enum event event_by_name(const char *name) {
+    for (enum event event = 0; event < EVENT_COUNT; event++)
+        if (string_equal(events[event].name, name))
+            return event;
+    return EVENT_WARNING;
+}
+
+/* "qaid-server 1.2.4, frontend 1.2.4", or the digests' beginnings where no version is known; NULL when none
+ * changes. */
+static char *release(const struct record *record, bool candidate) {
+    _cleanup_strings_ char **list = NULL;
+    for (size_t i = 0; i < record->services_count; i++) {
+        const struct record_service *service = &record->services[i];
+        const char *version = candidate ? service->candidate_version : service->version;
+        const char *digest = candidate ? service->candidate_digest : service->digest;
+        if (!service->changes)
+            continue;
+        if (version && *version)
+            strings_appendf(&list, "%s %s", service->service, version);
+        else
+            strings_appendf(&list, "%s %.19s", service->service, digest ? digest : "?");
+    }
+    return list ? strings_join(list, ", ") : NULL;
+}
+
+static void close_phase(struct watcher *watcher, bool good, const char *note) {
+    if (watcher->phase)
+        terminal_phase_done(&watcher->terminal, good, note);
+    free(watcher->phase);
+    watcher->phase = NULL;
+}
+
+static void on_phase(void *userdata, const struct record *record) {
+    struct watcher *watcher = userdata;
+    const char *name = phase_name((enum phase)record->phase);
+    bool back = record->phase >= PHASE_BACK_OUT && record->phase != PHASE_FORGET;
+    close_phase(watcher, !(back && record->phase <= PHASE_UNDO_STOP), NULL);
+    watcher->phase = xstrdup(name);
+    terminal_phase(&watcher->terminal, name);
+    struct journal journal = journal_of(watcher, record);
+    journal_send(&journal, EVENT_PHASE, &(struct journal_fields){ .phase = name }, "phase %s", name);
+    journal_status("%s: phase %s", record->app, name);
+}
+
+static void on_progress(void *userdata, const char *text, uint64_t done, uint64_t total) {
+    struct watcher *watcher = userdata;
+    terminal_progress(&watcher->terminal, text, done, total);
+}
+
+static void on_reports(void *userdata, const json_t *reports) {
+    struct watcher *watcher = userdata;
+    json_decref(watcher->reports);
+    watcher->reports = json_incref((json_t *)reports);
+}
+
+static void on_event(void *userdata, const struct record *record, const char *kind, const char *text) {
+    struct watcher *watcher = userdata;
+    struct journal journal = journal_of(watcher, record);
+    enum event event = event_by_name(kind);
+    struct journal_fields fields = { .phase = phase_name((enum phase)record->phase),
+                                     .probe = event == EVENT_PROBE_FAILED ? record->failed_probe : NULL };
+    journal_send(&journal, event, &fields, "%s", text);
+    /* Where there is a journal, its plain line does not come to the terminal. */
+    if (journal_available() && events[event].priority <= LOG_NOTICE)
+        terminal_tell(&watcher->terminal, events[event].priority <= LOG_WARNING ? TONE_UNSURE : TONE_PLAIN,
+                      "%s", text);
+    else if (!journal_available() && events[event].priority == LOG_NOTICE)
+        terminal_tell(&watcher->terminal, TONE_PLAIN, "%s", text);
+}
+
+static void on_end(void *userdata, const struct record *record) {
+    struct watcher *watcher = userdata;
+    struct journal journal = journal_of(watcher, record);
+    enum event event =
+        record->outcome ? event_by_name(outcome_name((enum outcome)record->outcome)) : EVENT_WARNING;
+    _cleanup_free_ char *from = release(record, false), *to = release(record, true);
+    struct journal_fields fields = {
+        .phase = phase_name((enum phase)(record->failed_phase ? record->failed_phase : record->phase)),
+        .outcome = record->outcome ? outcome_name((enum outcome)record->outcome) : NULL,
+        .reason = record->cause,
+        .from = from,
+        .to = to,
+        .probe = record->failed_probe,
+        .probe_result = record->failed_probe ? "fail" : NULL,
+        .seconds = record->finished > record->started ? record->finished - record->started : 0,
+    };
+    bool good = record->outcome == OUTCOME_UPGRADED || record->outcome == OUTCOME_UP_TO_DATE ||
+                record->outcome == OUTCOME_ROLLED_BACK;
+    close_phase(watcher, good || record->phase == PHASE_FORGET || record->phase == PHASE_BACK_OUT, NULL);
+    journal_send(&journal, event, &fields, "%s%s%s",
+                 record->outcome ? outcome_name((enum outcome)record->outcome) : "left open",
+                 record->cause ? ": " : "", record->cause ? record->cause : "");
+    journal_status("%s: %s", record->app,
+                   record->outcome ? outcome_name((enum outcome)record->outcome) : "left open");
+}
+
+void watcher_init(struct watcher *watcher, bool json) {
+    *watcher = (struct watcher){ .json = json };
+    terminal_init(&watcher->terminal, json ? STDERR_FILENO : STDOUT_FILENO);
+    watcher->observer = (struct observer){ on_phase, on_progress, on_reports, on_event, on_end, watcher };
+}
+
+void watcher_done(struct watcher *watcher) {
+    close_phase(watcher, true, NULL);
+    terminal_done(&watcher->terminal);
+    json_decref(watcher->reports);
+}
+
+static void print_probes(struct watcher *watcher, const json_t *reports) {
+    static const char *const headers[] = { "PROBE", "RESULT", "WHAT IT SAW", NULL };
+    struct table table;
+    size_t i;
+    const json_t *report;
+    if (json_array_size(reports) == 0)
+        return;
+    table_init(&table, headers);
+    json_array_foreach(reports, i, report) {
+        const char *result = json_get_string(report, "result", "unknown");
+        enum tone tone = string_equal(result, "pass")   ? TONE_GOOD
+                         : string_equal(result, "fail") ? TONE_BAD
+                                                        : TONE_UNSURE;
+        table_cell(&table, TONE_PLAIN, "%s", json_get_string(report, "probe", ""));
+        table_cell(&table, tone, "%s", result);
+        table_cell(&table, TONE_PLAIN, "%s", json_get_string(report, "sentence", ""));
+    }
+    table_print(&table, &watcher->terminal);
+    table_done(&table);
+}
+
+static double seconds_of(const struct record *record, const char *name) {
+    return json_number_value(json_object_get(record->seconds, name));
+}
+
+static void print_times(struct watcher *watcher, const struct record *record) {
+    static const char *const names[] = { "downtime", "freeze", "swap", "rollback" };
+    _cleanup_strings_ char **parts = NULL;
+    for (size_t i = 0; i < ELEMENTS(names); i++)
+        if (seconds_of(record, names[i]) > 0)
+            strings_appendf(&parts, "%s %.2f s", names[i], seconds_of(record, names[i]));
+    if (!parts)
+        return;
+    _cleanup_free_ char *text = strings_join(parts, ", ");
+    terminal_print(&watcher->terminal, TONE_FAINT, "%s", text);
+}
+
+static void print_lost(struct watcher *watcher, const struct record *record) {
+    size_t i;
+    const json_t *table;
+    if (record->lost_unknown)
+        terminal_print(&watcher->terminal, TONE_UNSURE,
+                       "What was written since the switch could not be counted.");
+    if (json_array_size(record->lost) == 0)
+        return;
+    terminal_print(&watcher->terminal, TONE_UNSURE, "Written since the switch, and now in quarantine only:");
+    json_array_foreach(record->lost, i, table) terminal_print(
+        &watcher->terminal, TONE_PLAIN, "  %s: %lld added, %lld changed, %lld deleted",
+        json_get_string(table, "table", ""), (long long)json_get_integer(table, "added", 0),
+        (long long)json_get_integer(table, "changed", 0), (long long)json_get_integer(table, "deleted", 0));
+}
+
+static void print_quarantine(struct watcher *watcher, const struct record *record) {
+    if (record->outcome != OUTCOME_ROLLED_BACK && record->outcome != OUTCOME_ROLLBACK_FAILED)
+        return;
+    for (size_t i = 0; i < record->databases_count; i++)
+        terminal_print(&watcher->terminal, TONE_PLAIN, "The failed database is kept as \"%s\".",
+                       record->databases[i].failed);
+    for (char **path = record->quarantines; path && *path; path++)
+        terminal_print(&watcher->terminal, TONE_PLAIN, "Files of the failed release are kept in %s.", *path);
+}
+
+static const char *state_sentence(const struct record *record) {
+    switch ((enum outcome)record->outcome) {
+    case OUTCOME_UPGRADED:
+        return "The new release is up and has passed its probes.";
+    case OUTCOME_UP_TO_DATE:
+        return "There is nothing newer.";
+    case OUTCOME_REFUSED:
+    case OUTCOME_REJECTED:
+        return "Nothing was touched; the application runs as before.";
+    case OUTCOME_ABORTED:
+        return "The old release runs, on the database that it had.";
+    case OUTCOME_ROLLED_BACK:
+        return "The old release is up again, with database and files as at the snapshot, and passes its "
+               "probes.";
+    case OUTCOME_ROLLBACK_FAILED:
+        return "A person is needed. Everything is kept.";
+    case OUTCOME_NONE:
+        break;
+    }
+    return "The transaction is open; `upgrade-watchdog recover` goes on with it.";
+}
+
+static enum tone outcome_tone(const struct record *record) {
+    switch ((enum outcome)record->outcome) {
+    case OUTCOME_UPGRADED:
+    case OUTCOME_UP_TO_DATE:
+        return TONE_GOOD;
+    case OUTCOME_REFUSED:
+    case OUTCOME_REJECTED:
+    case OUTCOME_ABORTED:
+    case OUTCOME_NONE:
+        return TONE_UNSURE;
+    case OUTCOME_ROLLED_BACK:
+    case OUTCOME_ROLLBACK_FAILED:
+        break;
+    }
+    return TONE_BAD;
+}
+
+void watcher_result(struct watcher *watcher, const struct record *record) {
+    struct terminal *terminal = &watcher->terminal;
+    close_phase(watcher, true, NULL);
+    if (watcher->json) {
+        _cleanup_json_ json_t *public = record_public(record);
+        output_json(public, NULL);
+        return;
+    }
+    _cleanup_free_ char *from = release(record, false), *to = release(record, true);
+    print_probes(watcher, watcher->reports ? watcher->reports : record->reports);
+    terminal_print(terminal, outcome_tone(record), "%s: %s%s%s", record->app,
+                   record->outcome ? outcome_name((enum outcome)record->outcome) : "left open",
+                   record->cause ? ": " : "", record->cause ? record->cause : "");
+    if (from && to)
+        terminal_print(terminal, TONE_PLAIN, "%s → %s", from, to);
+    terminal_print(terminal, TONE_PLAIN, "%s", state_sentence(record));
+    print_lost(watcher, record);
+    print_quarantine(watcher, record);
+    for (char **note = record->notes; note && *note; note++)
+        terminal_print(terminal, TONE_UNSURE, "Note: %s", *note);
+    print_times(watcher, record);
+    terminal_print(terminal, TONE_FAINT, "upgrade-watchdog report %s %s", record->app, record->id);
+}
+
+void watcher_error(struct watcher *watcher, const char *app, const struct error *err) {
+    if (watcher->json) {
+        _cleanup_json_ json_t *value = json_object();
+        json_object_set_new(value, "app", json_text_string(app));
+        json_object_set_new(value, "error", json_text_string(error_text(err)));
+        output_json(value, NULL);
+    }
+    dprintf(STDERR_FILENO, "upgrade-watchdog: %s\n", error_text(err));
+}

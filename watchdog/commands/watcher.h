@@ -1,0 +1,25 @@
+#pragma once
+
+/* What a transaction says while it runs, to the terminal and to the journal at once. */
+
+#include "watchdog/audit/journal.h"
+#include "watchdog/commands/terminal.h"
+#include "watchdog/transaction/supervisor.h"
+
+struct watcher {
+    struct terminal terminal;
+    struct observer observer;
+    bool json;
+    json_t *reports; /* of the last round */
+    char *phase;     /* that the terminal shows; NULL: none */
+};
+
+/* @json: the terminal is standard error, as standard output belongs to the result. */
+void watcher_init(struct watcher *watcher, bool json);
+void watcher_done(struct watcher *watcher);
+
+/* The end of a transaction for whoever reads it in the morning: what happened, in which state everything is,
+ * what was lost, and the command that tells more; or the record as JSON. */
+void watcher_result(struct watcher *watcher, const struct record *record);
+/* An error that came before there was a transaction. */
+void watcher_error(struct watcher *watcher, const char *app, const struct error *err);
