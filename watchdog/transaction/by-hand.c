@@ -149,7 +149,6 @@ static int aim(struct context *context, const struct snapshot *snapshot, const s
     aim_trees(snapshot, record);
     record->snapshot = xstrdup(snapshot->id);
     record->cause = xasprintf("rolled back by hand to the snapshot %s", snapshot->id);
-    record->quiesced = clock_realtime();
     return 0;
 }
 

@@ -126,7 +126,8 @@ const struct field record_fields[] = {
     MEMBER(struct record, quiesced, FIELD_TIME),
     MEMBER(struct record, switched, FIELD_TIME),
     MEMBER(struct record, first_pass, FIELD_TIME),
-    MEMBER(struct record, back, FIELD_TIME),
+    MEMBER(struct record, undone, FIELD_TIME),
+    MEMBER(struct record, down_since, FIELD_TIME),
     MEMBER(struct record, window_used, FIELD_TIME),
     WORDS(struct record, gate, gates),
     MEMBER(struct record, gate_by_hand, FIELD_BOOLEAN),
@@ -307,6 +308,18 @@ struct record_service *record_gate(const struct record *record) {
 void record_seconds(struct record *record, const char *name, usec_t duration) {
     double seconds = (double)(duration / USEC_PER_MSEC) / 1000.0;
     json_object_set_new(record->seconds, name, json_real(seconds));
+}
+
+void record_serves(struct record *record)
+{
+    usec_t now = clock_realtime();
+    if (record->down_since && now > record->down_since) {
+        double before = json_number_value(json_object_get(record->seconds, "downtime"));
+        record_seconds(record, "downtime", now - record->down_since + (usec_t)(before * (double)USEC_PER_SEC));
+    }
+    record->down_since = 0;
+    if (record->undone && now > record->undone && !json_object_get(record->seconds, "rollback"))
+        record_seconds(record, "rollback", now - record->undone);
 }
 
 void record_note(struct record *record, const char *format, ...) {

@@ -135,7 +135,8 @@ struct record {
     bool snapshot_exact;  /* the second pass is complete: files may be restored from it */
     char *hold_container; /* name of the created container that keeps images from prune */
 
-    usec_t quiesced, switched, first_pass, back; /* real times; back: the application serves again */
+    usec_t quiesced, switched, first_pass, undone; /* real times; undone: when the undo began */
+    usec_t down_since; /* real time since which nobody is served; 0: somebody is */
     usec_t window_used;
     int gate; /* enum gate_state */
     bool gate_by_hand;
@@ -176,4 +177,6 @@ struct record_service *record_gate(const struct record *record);
 
 /* seconds.NAME = value. */
 void record_seconds(struct record *record, const char *name, usec_t duration);
+/* The application serves again: the downtime until now is added up. */
+void record_serves(struct record *record);
 void record_note(struct record *record, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -164,16 +164,6 @@ static int are_originals(struct context *context, struct error *err) {
     return r < 0 ? r : found == wanted;
 }
 
-static void note_back(struct context *context) {
-    struct record *record = context->record;
-    usec_t now = clock_realtime();
-    if (record->back)
-        return;
-    record->back = now;
-    if (record->quiesced && now > record->quiesced)
-        record_seconds(record, "downtime", now - record->quiesced);
-}
-
 int step_start_old(struct context *context, struct error *err) {
     _cleanup_strings_ char **services = context_services(context, false, false);
     int originals = are_originals(context, err);
@@ -184,7 +174,7 @@ int step_start_old(struct context *context, struct error *err) {
         r = compose_up(context->compose, services, 0, context_deadline(context, START_TIME), err);
     if (r != 0)
         return r < 0 ? error_prefix(err, "cannot start the old release") : -EPROTO;
-    note_back(context);
+    record_serves(context->record);
     return context_record(context, err);
 }
 

@@ -75,8 +75,10 @@ int step_stop(struct context *context, struct error *err) {
     char **ids = NULL;
     size_t count = 0;
     int r = 0;
-    if (context->record->phase == PHASE_QUIESCE && !context->record->quiesced) {
-        context->record->quiesced = clock_realtime();
+    if (!context->record->down_since) {
+        context->record->down_since = clock_realtime();
+        if (context->record->phase == PHASE_QUIESCE)
+            context->record->quiesced = context->record->down_since;
         r = context_record(context, err);
     }
     if (r >= 0)

@@ -217,12 +217,6 @@ static int open_gate(struct context *context, struct error *err) {
     return 0;
 }
 
-static void note_back(struct record *record) {
-    record->back = clock_realtime();
-    if (record->quiesced && record->back > record->quiesced)
-        record_seconds(record, "downtime", record->back - record->quiesced);
-}
-
 static int first_pass(struct window *window, struct error *err) {
     struct context *context = window->context;
     struct record *record = context->record;
@@ -232,9 +226,9 @@ static int first_pass(struct window *window, struct error *err) {
     int r = context_record(context, err);
     if (r >= 0 && context->settings->watch.gate_until == GATE_UNTIL_FIRST_PASS) {
         r = open_gate(context, err);
-        note_back(record);
+        record_serves(record);
     } else if (r >= 0 && record->gate == GATE_NONE) {
-        note_back(record);
+        record_serves(record);
     }
     return r < 0 ? r : context_record(context, err);
 }

@@ -251,6 +251,8 @@ static void begin_phase(struct supervisor *self, enum phase phase) {
     struct record *record = self->record;
     note_end(self, phase);
     record->attempts = (enum phase)record->phase == phase ? record->attempts + 1 : 0;
+    if (phase == PHASE_UNDO_STOP && !record->undone)
+        record->undone = clock_realtime();
     record->phase = (int)phase;
     record->phase_started = clock_realtime();
     if (save(self, &err) < 0) {
