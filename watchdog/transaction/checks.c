@@ -14,6 +14,7 @@
 #include "probes/set.h"
 #include "watchdog/base/durable.h"
 #include "watchdog/base/json.h"
+#include "watchdog/database/facts.h"
 #include "watchdog/database/clone.h"
 #include "watchdog/docker/project.h"
 #include "watchdog/snapshot/offhost.h"

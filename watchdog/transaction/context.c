@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "watchdog/base/json.h"
+#include "watchdog/database/facts.h"
+#include "watchdog/database/catalog.h"
 #include "watchdog/database/fence.h"
 #include "watchdog/transaction/channel.h"
 

@@ -11,6 +11,7 @@
 #include "watchdog/base/digest.h"
 #include "watchdog/base/durable.h"
 #include "watchdog/base/json.h"
+#include "watchdog/database/facts.h"
 #include "watchdog/database/catalog.h"
 #include "watchdog/database/names.h"
 #include "watchdog/docker/image.h"

@@ -310,12 +310,12 @@ void record_seconds(struct record *record, const char *name, usec_t duration) {
     json_object_set_new(record->seconds, name, json_real(seconds));
 }
 
-void record_serves(struct record *record)
-{
+void record_serves(struct record *record) {
     usec_t now = clock_realtime();
     if (record->down_since && now > record->down_since) {
         double before = json_number_value(json_object_get(record->seconds, "downtime"));
-        record_seconds(record, "downtime", now - record->down_since + (usec_t)(before * (double)USEC_PER_SEC));
+        record_seconds(record, "downtime",
+                       now - record->down_since + (usec_t)(before * (double)USEC_PER_SEC));
     }
     record->down_since = 0;
     if (record->undone && now > record->undone && !json_object_get(record->seconds, "rollback"))

@@ -8,6 +8,7 @@
 
 #include "watchdog/base/durable.h"
 #include "watchdog/base/json.h"
+#include "watchdog/database/facts.h"
 #include "watchdog/database/clone.h"
 #include "watchdog/database/dump.h"
 #include "watchdog/database/fence.h"

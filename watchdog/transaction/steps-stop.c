@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "watchdog/base/durable.h"
+#include "watchdog/database/facts.h"
 #include "watchdog/database/catalog.h"
 #include "watchdog/docker/logs.h"
 #include "watchdog/transaction/foreign.h"

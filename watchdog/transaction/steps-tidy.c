@@ -7,6 +7,7 @@
 
 #include "watchdog/base/durable.h"
 #include "watchdog/base/json.h"
+#include "watchdog/database/facts.h"
 #include "watchdog/database/catalog.h"
 #include "watchdog/database/fence.h"
 #include "watchdog/docker/exec.h"
