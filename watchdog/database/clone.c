@@ -9,11 +9,14 @@
 
 #define SPEED_ASSUMED ((uint64_t)150 * 1000 * 1000) /* bytes/s, for the prediction only */
 #define SPEED_SIZE_LEAST ((uint64_t)64 << 20)       /* what is smaller says nothing about speed */
-#define START_TIME (USEC_PER_SEC)                   /* the checkpoint and the catalogs */
 
+/* A second is for the checkpoint and the catalogs. */
 usec_t clone_predict(uint64_t size, uint64_t speed) {
     uint64_t per_second = speed ? speed : SPEED_ASSUMED;
-    return START_TIME + size / per_second * USEC_PER_SEC + size % per_second * 1000 / per_second * 1000;
+    usec_t whole;
+    if (__builtin_mul_overflow(size / per_second + 1, USEC_PER_SEC, &whole))
+        return USEC_INFINITY;
+    return whole + (usec_t)((double)(size % per_second) / (double)per_second * (double)USEC_PER_SEC);
 }
 
 uint64_t clone_speed(uint64_t size, usec_t took) {

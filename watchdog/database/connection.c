@@ -110,19 +110,21 @@ static PGconn *begin(const struct connection_target *target) {
                                      "tcp_user_timeout",
                                      "keepalives_idle",
                                      NULL };
-    const char *const values[] = { target->host,
-                                   target->port,
-                                   target->user,
-                                   target->password,
-                                   "/dev/null",
-                                   target->database,
-                                   target->application_name,
-                                   "UTF8",
-                                   session_options,
-                                   "disable",
-                                   "30000",
-                                   "10",
-                                   NULL };
+    const char *const values[] = {
+        target->host,
+        target->port,
+        target->user,
+        target->password,
+        "/dev/null/none", /* ~/.pgpass is not asked; a plain /dev/null brings a warning on stderr */
+        target->database,
+        target->application_name,
+        "UTF8",
+        session_options,
+        "disable",
+        "30000",
+        "10",
+        NULL
+    };
     /* expand_dbname 0: a database called "host=elsewhere" is a name */
     PGconn *connection = PQconnectStartParams(keywords, values, 0);
     if (!connection)

@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 
 /* For the cancellation of what has passed its deadline, and for the server's answer to that. */
-#define CANCEL_TIME (3 * USEC_PER_SEC)
+#define CANCEL_TIME (1500 * USEC_PER_MSEC)
 
 void cleanup_connection(PGconn **connection) {
     PQfinish(*connection);
