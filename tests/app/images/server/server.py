@@ -224,6 +224,10 @@ class Handler(BaseHTTPRequestHandler):
         raise Refused(404, "not found")
 
     def handle_any(self, method):
+        with self.server.under_way:
+            self.handle_one(method)
+
+    def handle_one(self, method):
         try:
             self.serve(method)
         except Refused as refused:
@@ -244,9 +248,29 @@ class Handler(BaseHTTPRequestHandler):
         self.handle_any("POST")
 
 
+class UnderWay:
+    """Counts the requests that are being answered."""
+
+    def __init__(self):
+        self.count = 0
+        self.condition = threading.Condition()
+
+    def __enter__(self):
+        with self.condition:
+            self.count += 1
+
+    def __exit__(self, *_):
+        with self.condition:
+            self.count -= 1
+            self.condition.notify_all()
+
+    def wait_for_none(self, seconds):
+        with self.condition:
+            self.condition.wait_for(lambda: self.count == 0, seconds)
+
+
 class Server(ThreadingHTTPServer):
-    daemon_threads = False
-    block_on_close = True
+    daemon_threads = True
     request_queue_size = 64
 
 
@@ -268,13 +292,14 @@ def main():
 
     server = Server(("0.0.0.0", 8080), Handler)
     server.pool = Pool(url, 8)
+    server.under_way = UnderWay()
     # shutdown() waits for serve_forever(), which runs in this very thread.
     signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
     log("listening on port 8080")
     server.serve_forever(poll_interval=0.2)
+    server.under_way.wait_for_none(5)
     log("stopped")
-    # Requests under way were answered; idle connections of the gateway are not waited for.
-    os._exit(0)
+    os._exit(0)  # the gateway's idle connections are not waited for
 
 
 if __name__ == "__main__":

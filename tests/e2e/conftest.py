@@ -1,0 +1,109 @@
+"""What the end-to-end tests share: the application, the program as a person runs it, a client that writes, faults of the host.
+
+Nothing here imitates anything: tests/run starts a real Docker Engine, registry, Compose and PostgreSQL in a machine of namespaces.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parent.parent / "app")]
+
+import application as sample  # noqa: E402
+import fingerprint  # noqa: E402
+from host import Host  # noqa: E402
+from program import Program  # noqa: E402
+from writer import Writer  # noqa: E402
+
+ROWS = int(os.environ.get("SIZE", "200000"))
+
+
+def pytest_configure(config):
+    if os.environ.get("TESTS_CACHE") is None:
+        pytest.exit("the end-to-end tests run inside `sudo tests/run e2e`", returncode=2)
+
+
+class Kept:
+    """The one application of the session, and what it looked like when it was fresh."""
+
+    def __init__(self):
+        self.application = sample.Application("/srv", rows=ROWS)
+        self.fresh = None
+
+    def reset(self):
+        """Makes the application fresh; cheaply where the last test left it as it was, which is what a rollback promises."""
+        application = self.application
+        sample.release("all", "1.2.3")
+        if self.fresh is None or not self.tidy():
+            application.up()
+            self.fresh = fingerprint.take(application)
+        application.make_config()
+        return application
+
+    def tidy(self):
+        """Removes what upgrades leave behind by design; False where more than that is left."""
+        application = self.application
+        try:
+            application.wait_until_serving(2)
+            with application.connect("template1") as connection, connection.cursor() as cursor:
+                cursor.execute("SELECT datname FROM pg_database WHERE datname NOT IN ('postgres', 'template0', 'template1', 'qaid')")
+                for (name,) in cursor.fetchall():
+                    cursor.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+            connection.close()
+            sample.run("rm", "-rf", application.state_directory, application.config_directory)
+            self.drop_pulled_images()
+            application.compose_file.write_bytes(self.fresh["project"]["compose.yaml"]["bytes"].encode())
+            now = fingerprint.take(application)
+            return not fingerprint.differences({**self.fresh, "containers": None}, {**now, "containers": None}) and all(
+                item["runs"] and item["image"] in {fresh["image"] for fresh in self.fresh["containers"].values()}
+                for item in now["containers"].values()) and now["containers"].keys() == self.fresh["containers"].keys()
+        except Exception:
+            return False
+
+    def drop_pulled_images(self):
+        """So that a release has to be fetched when it is offered, as it has on a host."""
+        used = {item["image"] for item in self.fresh["containers"].values()}
+        listed = sample.run("docker", "images", "--no-trunc", "--format", "{{.ID}} {{.Repository}} {{.Tag}}").stdout.split("\n")
+        for image, repository, tag in (line.split() for line in listed if line):
+            ours = repository not in ("qaid/base", "qaid/server-code") and f"{repository}:{tag}" not in self.fresh["tags"]
+            if ours and (image not in used or tag != "<none>"):
+                sample.run("docker", "rmi", "-f", image if tag == "<none>" else f"{repository}:{tag}", check=False)
+
+
+@pytest.fixture(scope="session")
+def kept():
+    return Kept()
+
+
+@pytest.fixture(scope="session")
+def host():
+    return Host()
+
+
+@pytest.fixture
+def application(kept, host):
+    """The sample application, fresh and running at 1.2.3; the registry offers 1.2.3."""
+    host.restore()
+    return kept.reset()
+
+
+@pytest.fixture
+def before(application, kept):
+    """The fingerprint of the fresh application."""
+    return fingerprint.take(application)
+
+
+@pytest.fixture
+def program(application):
+    """The program, with the application's configuration and state directory; whatever of it still runs dies with the test."""
+    with Program(application) as running:
+        yield running
+
+
+@pytest.fixture
+def writer(application):
+    """A client that writes through Caddy all the time and remembers what was acknowledged, and when."""
+    with Writer(application) as running:
+        yield running
