@@ -217,7 +217,23 @@ class Application:
         self.compose("pull", "-q")
         self.compose("up", "--no-start")
         run("cp", "-a", f"{golden / 'pgdata'}/.", self.volume("pgdata"))
-        self.compose("up", "-d", "--wait", timeout=180)
+        self.start()
+
+    def start(self):
+        """Starts the created containers in order, without Compose's own pauses, until all are healthy."""
+        containers = {service: self.container(service) for service in ("postgres", "frontend", "qaid-server", "caddy")}
+        run("docker", "start", containers["postgres"], containers["frontend"])
+        run("docker", "exec", containers["postgres"], "timeout", "60", "sh", "-c",
+            "until pg_isready -q -h 127.0.0.1 -U qaid -d qaid; do sleep 0.1; done")
+        run("docker", "start", containers["qaid-server"], containers["caddy"])
+        end = time.monotonic() + 60
+        while True:
+            health = run("docker", "inspect", "-f", "{{.State.Health.Status}}", *containers.values()).stdout.split()
+            if health == ["healthy"] * 4:
+                return
+            if time.monotonic() > end:
+                raise RuntimeError(f"the application is not healthy within 60 s: {dict(zip(containers, health))}")
+            time.sleep(0.1)
 
     def down(self):
         if self.compose_file.is_file():

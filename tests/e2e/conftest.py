@@ -46,21 +46,26 @@ class Kept:
         """Removes what upgrades leave behind by design; False where more than that is left."""
         application = self.application
         try:
+            sample.run("rm", "-rf", application.state_directory, application.config_directory)
+            application.compose_file.write_bytes(self.fresh["project"]["compose.yaml"]["bytes"].encode())
+            if not self.same_containers():
+                return False
+            self.drop_pulled_images()
             application.wait_until_serving(2)
             with application.connect("template1") as connection, connection.cursor() as cursor:
                 cursor.execute("SELECT datname FROM pg_database WHERE datname NOT IN ('postgres', 'template0', 'template1', 'qaid')")
                 for (name,) in cursor.fetchall():
                     cursor.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
             connection.close()
-            sample.run("rm", "-rf", application.state_directory, application.config_directory)
-            self.drop_pulled_images()
-            application.compose_file.write_bytes(self.fresh["project"]["compose.yaml"]["bytes"].encode())
-            now = fingerprint.take(application)
-            return not fingerprint.differences({**self.fresh, "containers": None}, {**now, "containers": None}) and all(
-                item["runs"] and item["image"] in {fresh["image"] for fresh in self.fresh["containers"].values()}
-                for item in now["containers"].values()) and now["containers"].keys() == self.fresh["containers"].keys()
+            return not fingerprint.differences({**self.fresh, "containers": None}, {**fingerprint.take(application), "containers": None})
         except Exception:
             return False
+
+    def same_containers(self):
+        def facts(containers):
+            return {name: (item["service"], item["image"], item["policy"]) for name, item in containers.items()}
+
+        return facts(fingerprint.of_containers(self.application)) == facts(self.fresh["containers"])
 
     def drop_pulled_images(self):
         """So that a release has to be fetched when it is offered, as it has on a host."""
