@@ -1,0 +1,163 @@
+/* The manual says what the tables say: every key, command, option, phase and exit status, and none besides.
+ */
+
+#include "tests/unit/unit.h"
+
+#include <ctype.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "watchdog/audit/journal.h"
+#include "watchdog/base/durable.h"
+#include "watchdog/base/memory.h"
+#include "watchdog/commands/options.h"
+#include "watchdog/config/setting.h"
+#include "watchdog/transaction/machine.h"
+
+#define CONF "watchdog/man/upgrade-watchdog.conf.5"
+#define PROGRAM "watchdog/man/upgrade-watchdog.8"
+
+/* The page without the escapes of roff that its words hold. */
+static char *read_page(const char *path) {
+    _cleanup_free_ char *text = NULL;
+    _cleanup_error_ struct error err = ERROR_NONE;
+    if (file_read(AT_FDCWD, path, 1024 * 1024, &text, NULL, &err) < 0)
+        fail_msg("%s", error_text(&err));
+    struct buffer plain = { 0 };
+    for (const char *at = text; *at; at++) {
+        if (at[0] == '\\' && at[1] == 'f' && at[2])
+            at += 2; /* a font */
+        else if (at[0] != '\\' || at[1] != '-')
+            buffer_append(&plain, at, 1);
+    }
+    return buffer_take(&plain);
+}
+
+/* What stands between a line and the next one that begins as @end; NULL when the line is not there. */
+static char *part(const char *page, const char *line, const char *end) {
+    _cleanup_free_ char *begin = xasprintf("\n%s\n", line);
+    const char *at = strstr(page, begin);
+    if (!at)
+        return NULL;
+    at += strlen(begin);
+    _cleanup_free_ char *stop = xasprintf("\n%s", end);
+    const char *over = strstr(at, stop);
+    return over ? xstrndup(at, (size_t)(over + 1 - at)) : xstrdup(at);
+}
+
+static void check_key(const char *section, const struct setting *setting) {
+    _cleanup_free_ char *line = xasprintf(".TP\n.B %s=", setting->key);
+    _cleanup_free_ char *begun = xasprintf("\n%s", section);
+    _cleanup_free_ char *text = part(begun, line, ".TP");
+    if (!text)
+        fail_msg("%s: [%s] %s= is missing", CONF, setting->section, setting->key);
+    _cleanup_free_ char *fallback = xasprintf("\nDefault: %s.\n", setting->fallback ? setting->fallback : "");
+    if ((setting->fallback != NULL) != (strstr(text, "\nDefault: ") != NULL) ||
+        (setting->fallback && !strstr(text, fallback)))
+        fail_msg("%s: [%s] %s= has another default than in the table", CONF, setting->section, setting->key);
+    if ((setting->required != 0) != (strstr(text, "\nRequired.\n") != NULL))
+        fail_msg("%s: [%s] %s=: whether it is required", CONF, setting->section, setting->key);
+    if ((setting->storage == SETTING_LIST) != (strstr(text, "\nMay be given several times.\n") != NULL))
+        fail_msg("%s: [%s] %s=: whether it repeats", CONF, setting->section, setting->key);
+    if ((setting->storage == SETTING_LATER) != string_ends_with(text, "Comes with a later version.\n"))
+        fail_msg("%s: [%s] %s=: whether it comes later", CONF, setting->section, setting->key);
+}
+
+static void every_key_stands_in_its_section_with_its_default(void **state) {
+    (void)state;
+    _cleanup_free_ char *page = read_page(CONF);
+    for (const struct setting *setting = settings_table; setting->section; setting++) {
+        _cleanup_free_ char *line = xasprintf(".SH SECTION [%s]", setting->section);
+        _cleanup_free_ char *section = part(page, line, ".SH");
+        if (!section)
+            fail_msg("%s: [%s] is missing", CONF, setting->section);
+        check_key(section, setting);
+    }
+}
+
+static void no_key_stands_there_that_does_not_exist(void **state) {
+    (void)state;
+    _cleanup_free_ char *page = read_page(CONF);
+    static const char *const sections[] = { "App", "Database", "Snapshot", "Watch" };
+    for (size_t i = 0; i < ELEMENTS(sections); i++) {
+        _cleanup_free_ char *line = xasprintf(".SH SECTION [%s]", sections[i]);
+        _cleanup_free_ char *section = part(page, line, ".SH");
+        for (const char *at = section; at && (at = strstr(at, "\n.TP\n.B ")); at++) {
+            const char *name = at + strlen("\n.TP\n.B ");
+            _cleanup_free_ char *key = xstrndup(name, strcspn(name, "=\n"));
+            if (!setting_find(sections[i], key))
+                fail_msg("%s: [%s] %s= is not in the table", CONF, sections[i], key);
+        }
+    }
+}
+
+/* Whether a `.TP` of the page is about @name: the next line begins with it after its macro. */
+static int has_entry(const char *page, const char *name) {
+    for (const char *at = page; (at = strstr(at, "\n.TP\n.")); at++) {
+        const char *word = at + strlen("\n.TP\n.");
+        word += strcspn(word, " ");
+        for (; *word && *word != '\n'; word++) {
+            if ((word[-1] == ' ' || word[-1] == '"') && string_starts_with(word, name) &&
+                !isalnum((unsigned char)word[strlen(name)]) && word[strlen(name)] != '-')
+                return 1;
+        }
+    }
+    return 0;
+}
+
+static void every_command_and_option_is_explained(void **state) {
+    (void)state;
+    _cleanup_free_ char *page = read_page(PROGRAM);
+    for (const struct command *command = commands; command->name; command++) {
+        _cleanup_free_ char *later = xasprintf("\n.BR %s ,", command->name),
+                            *later_bare = xasprintf("\n.B %s\n", command->name);
+        if (command->run ? !has_entry(page, command->name)
+                         : !strstr(page, later) && !strstr(page, later_bare))
+            fail_msg("%s: the command %s is missing", PROGRAM, command->name);
+        for (const struct option_row *row = command->options; row && row->name; row++)
+            if (!has_entry(page, row->name))
+                fail_msg("%s: the option %s of %s is missing", PROGRAM, row->name, command->name);
+    }
+    for (const struct option_row *row = global_options; row->name; row++)
+        if (!has_entry(page, row->name))
+            fail_msg("%s: the option %s is missing", PROGRAM, row->name);
+}
+
+static void every_phase_and_exit_status_is_explained(void **state) {
+    (void)state;
+    _cleanup_free_ char *page = read_page(PROGRAM);
+    for (enum phase phase = PHASE_NONE + 1; phase < PHASE_COUNT; phase++) {
+        _cleanup_free_ char *bold = xasprintf("\n.B %s\n", phase_name(phase));
+        if (!strstr(page, bold))
+            fail_msg("%s: the phase %s is missing", PROGRAM, phase_name(phase));
+    }
+    for (unsigned status = 0; status <= 7; status++) {
+        _cleanup_free_ char *entry = xasprintf("\n.TP\n.B %u\n", status);
+        if (!strstr(page, entry))
+            fail_msg("%s: the exit status %u is missing", PROGRAM, status);
+    }
+}
+
+static void every_field_of_the_journal_is_named(void **state) {
+    (void)state;
+    _cleanup_free_ char *page = read_page(PROGRAM);
+    const struct journal journal = { .app = "a", .id = "i" };
+    const struct journal_fields fields = { "phase", "outcome", "reason", "from", "to", "probe", "result", 1 };
+    _cleanup_strings_ char **record = journal_record(&journal, EVENT_WARNING, &fields, "message");
+    for (size_t i = 0; record[i]; i++) {
+        _cleanup_free_ char *name = xstrndup(record[i], strcspn(record[i], "=") + 1);
+        if (string_starts_with(name, "UPGRADE_") && !strstr(page, name))
+            fail_msg("%s: the field %s is missing", PROGRAM, name);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_key_stands_in_its_section_with_its_default),
+        cmocka_unit_test(no_key_stands_there_that_does_not_exist),
+        cmocka_unit_test(every_command_and_option_is_explained),
+        cmocka_unit_test(every_phase_and_exit_status_is_explained),
+        cmocka_unit_test(every_field_of_the_journal_is_named),
+    };
+    return RUN(tests);
+}
