@@ -42,8 +42,8 @@ char *const *compose_env_files(const struct compose *compose);
 bool compose_files_explicit(const struct compose *compose);
 /* COMPOSE_FILE= in an environment file names them: an override file is added there. */
 bool compose_files_from_environment(const struct compose *compose);
-/* Looks at the files again, after one was added or removed. */
-int compose_refresh(struct compose *compose, usec_t deadline, struct error *err);
+/* Looks at the files again, after an override file or a COMPOSE_FILE= was added or removed. */
+int compose_refresh(struct compose *compose, struct error *err);
 
 /* `config --format json`. @ret is a new reference and holds secrets. The error of a file that does not parse
  * is Compose's own line. */

@@ -186,13 +186,14 @@ static int await_exit(struct engine *engine, const struct exec *exec, const char
     }
 }
 
-static pid_t container_pid(struct engine *engine, const char *name, usec_t deadline) {
+/* What was begun runs on by itself when its connection is closed. */
+static void put_down(struct engine *engine, const struct exec *exec, const char *mark) {
+    usec_t deadline = deadline_in(5 * USEC_PER_SEC);
     struct container container = { 0 };
-    if (engine_container(engine, name, deadline, &container, NULL) < 0)
-        return 0;
-    pid_t pid = container.pid;
+    if (engine_container(engine, exec->container, deadline, &container, NULL) < 0)
+        return;
+    marked_end(container.pid, mark, deadline);
     container_done(&container);
-    return pid;
 }
 
 static void random_mark(char mark[33]) {
@@ -218,14 +219,14 @@ int engine_exec(struct engine *engine, const struct exec *exec, int *ret_exit, c
     _cleanup_json_ json_t *body = json_pack("{s:b, s:b}", "Detach", 0, "Tty", 0);
     r = stream_open(engine, "POST", path, body, true, exec->deadline, &session->stream, err);
     if (r < 0) {
-        marked_kill(container_pid(engine, exec->container, deadline_in(5 * USEC_PER_SEC)), mark);
+        put_down(engine, exec, mark);
         return r;
     }
     r = converse(session, err);
     if (r == 0)
         r = await_exit(engine, exec, id, ret_exit, err);
-    if (r < 0) /* it would run on by itself */
-        marked_kill(container_pid(engine, exec->container, deadline_in(5 * USEC_PER_SEC)), mark);
+    if (r < 0)
+        put_down(engine, exec, mark);
     stream_done(&session->stream);
     if (r == 0 && ret_errors)
         *ret_errors = buffer_take(&session->errors);
@@ -273,10 +274,8 @@ int engine_execs_end(struct engine *engine, const char *container, usec_t deadli
         return r;
     pid_t pid = found.pid;
     container_done(&found);
-    int first = marked_kill(pid, NULL);
-    while (marked_kill(pid, NULL) > 0)
-        if (!deadline_sleep(deadline, 10 * USEC_PER_MSEC))
-            return error_set(err, ETIME, "an earlier run's program in the container \"%s\" cannot be ended",
-                             container);
-    return first;
+    r = marked_end(pid, NULL, deadline);
+    return r == -ETIME
+               ? error_set(err, ETIME, "an earlier run's program in \"%s\" cannot be ended", container)
+               : r;
 }

@@ -4,6 +4,7 @@
 
 #include <ctype.h>
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
@@ -48,7 +49,7 @@ static bool kill_if_marked(pid_t pid, pid_t inside, const char *mark) {
     return syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0U) == 0;
 }
 
-int marked_kill(pid_t inside, const char *mark) {
+static int marked_kill(pid_t inside, const char *mark) {
     if (inside <= 0)
         return 0;
     DIR *directory = opendir("/proc");
@@ -64,4 +65,12 @@ int marked_kill(pid_t inside, const char *mark) {
     }
     closedir(directory);
     return killed;
+}
+
+int marked_end(pid_t inside, const char *mark, usec_t deadline) {
+    int first = marked_kill(inside, mark);
+    for (int again = first; again > 0; again = marked_kill(inside, mark)) /* one may just have forked */
+        if (!deadline_sleep(deadline, 5 * USEC_PER_MSEC))
+            return -ETIME;
+    return first;
 }

@@ -5,8 +5,11 @@
 
 #include <sys/types.h>
 
+#include "watchdog/base/clock.h"
+
 /*
  * Sends SIGKILL to each process that has EXEC_MARK=@mark in its environment (@mark NULL: any value) and is in
- * the pid namespace of the process @inside. Returns how many there were.
+ * the pid namespace of the process @inside, until there is none left. Returns how many there were at first,
+ * or -ETIME.
  */
-int marked_kill(pid_t inside, const char *mark);
+int marked_end(pid_t inside, const char *mark, usec_t deadline);
