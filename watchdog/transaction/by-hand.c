@@ -11,6 +11,7 @@
 #include "watchdog/database/clone.h"
 #include "watchdog/database/names.h"
 #include "watchdog/docker/image.h"
+#include "watchdog/docker/reference.h"
 #include "watchdog/transaction/inspect.h"
 
 #define LOOK_TIME (2 * USEC_PER_MINUTE)
@@ -70,22 +71,25 @@ static int aim_service(struct context *context, const struct snapshot *snapshot,
         error_done(err);
     else
         return r;
-    _cleanup_free_ char *path = NULL, *value = NULL;
+    _cleanup_image_place_ struct image_place place = { 0 };
+    _cleanup_reference_ struct reference name = { 0 };
     if (!service->tag || !service->digest)
         return error_set(err, ENOTSUP,
                          "the snapshot does not say by which name and digest service \"%s\" had its image",
                          service->service);
-    r = inspect_image_file(context, service->service, &path, &value, err);
+    r = inspect_image_place(context, service->service, &place, err);
+    if (r >= 0)
+        r = reference_parse(place.original, &name, err);
     if (r < 0)
         return r;
     struct record *record = context->record;
     record->pins = xrealloc(record->pins, record->pins_count + 1, sizeof(*record->pins));
     record->pins[record->pins_count++] =
         (struct record_pin){ .service = xstrdup(service->service),
-                             .path = take_ptr(path),
-                             .before = take_ptr(value),
-                             .candidate = xstrdup(service->tag),
-                             .old = xasprintf("%s@%s", service->tag, service->digest) };
+                             .path = take_ptr(place.path),
+                             .before = take_ptr(place.value),
+                             .candidate = take_ptr(place.original),
+                             .old = reference_with_digest(&name, service->digest) };
     for (size_t i = 0; i < record->tags_count; i++)
         if (string_equal(record->tags[i].reference, service->tag)) {
             replace_string(record->tags[i].candidate_image_id, xstrdup(service->candidate_image_id));

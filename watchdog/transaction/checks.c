@@ -56,9 +56,9 @@ static void look_at_service(struct looks *looks, const struct record_service *se
 }
 
 static void look_at_pin(struct looks *looks, const struct record_service *service) {
-    _cleanup_free_ char *path = NULL, *value = NULL;
+    _cleanup_image_place_ struct image_place place = { 0 };
     _cleanup_error_ struct error err = ERROR_NONE;
-    if (inspect_image_file(looks->context, service->service, &path, &value, &err) >= 0)
+    if (inspect_image_place(looks->context, service->service, &place, &err) >= 0)
         return;
     FIND(looks, "pins", false, false, "write the image as a plain `image: name:tag` in one Compose file",
          "a rollback could not pin the old image: %s", error_text(&err));

@@ -316,8 +316,29 @@ int inspect_application(struct context *context, struct project **ret, struct er
     return 0;
 }
 
-int inspect_image_file(struct context *context, const char *service, char **ret_path, char **ret_value,
-                       struct error *err) {
+void image_place_done(struct image_place *place) {
+    free(place->path);
+    free(place->value);
+    free(place->original);
+    *place = (struct image_place){ 0 };
+}
+
+/* A pin of ours is known by its comment, or by our own list where there was no room for one. */
+static int fill_place(struct context *context, const char *service, const char *path, const struct pin *pin,
+                      struct image_place *ret, struct error *err) {
+    _cleanup_free_ char *original = NULL;
+    int r = state_find_pin(context->state, service, pin->image, &original, err);
+    if (r < 0)
+        return r;
+    bool ours = r > 0 || (pin->transaction && pin->was);
+    *ret = (struct image_place){ .path = xstrdup(path), .value = xstrdup(pin->image) };
+    ret->original = original ? take_ptr(original) : xstrdup(ours ? pin->was : pin->image);
+    ret->followed = !strstr(ret->original, "@sha256:");
+    return 0;
+}
+
+int inspect_image_place(struct context *context, const char *service, struct image_place *ret,
+                        struct error *err) {
     char *const *files = compose_files(context->compose);
     for (size_t i = strings_count(files); i > 0; i--) {
         _cleanup_free_ char *text = NULL;
@@ -332,9 +353,7 @@ int inspect_image_file(struct context *context, const char *service, char **ret_
         }
         if (r < 0)
             return error_prefix(err, "\"%s\": the image of service \"%s\"", files[i - 1], service);
-        *ret_path = xstrdup(files[i - 1]);
-        *ret_value = xstrdup(pin.image);
-        return 0;
+        return fill_place(context, service, files[i - 1], &pin, ret, err);
     }
     return error_set(err, ENOENT, "no Compose file in force says which image service \"%s\" has", service);
 }

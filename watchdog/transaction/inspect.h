@@ -14,7 +14,16 @@ int inspect_application(struct context *context, struct project **ret, struct er
 int inspect_data_path(struct context *context, const struct project *project, const char *data, char **ret,
                       struct error *err);
 
-/* The Compose file whose scalar says which image a service has: the last one in force that says it. Owned by
- * the caller. -ENOTSUP with the reason where it cannot be edited in place, -ENOENT. */
-int inspect_image_file(struct context *context, const char *service, char **ret_path, char **ret_value,
-                       struct error *err);
+/* Where the image of a service is written, and what. */
+struct image_place {
+    char *path;     /* the last Compose file in force that says it */
+    char *value;    /* the scalar now */
+    char *original; /* what the user wrote: the same, or what a pin of ours replaced */
+    bool followed;  /* it is a tag, or our pin of one: a digest that the user wrote himself is held */
+};
+void image_place_done(struct image_place *place);
+#define _cleanup_image_place_ __attribute__((cleanup(image_place_done)))
+
+/* -ENOTSUP with the reason where it cannot be edited in place, -ENOENT. */
+int inspect_image_place(struct context *context, const char *service, struct image_place *ret,
+                        struct error *err);

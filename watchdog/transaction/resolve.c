@@ -27,33 +27,30 @@ static int runs_digest(struct context *context, const struct record_service *ser
     return r;
 }
 
-/* A digest that somebody wrote himself is his pin; one that we wrote says so in its comment, and its tag is
- * followed. */
-static bool is_followed(const struct record_service *service, const char *value) {
-    return service->tag &&
-           (!strstr(value, "@sha256:") ||
-            strchr(strrchr(value, '/') ? strrchr(value, '/') : value, ':') < strstr(value, "@sha256:"));
-}
-
-static int add_pin(struct context *context, const struct record_service *service, const char *path,
-                   const char *value) {
+static int add_pin(struct context *context, const struct record_service *service,
+                   const struct image_place *place, struct error *err) {
     struct record *record = context->record;
+    _cleanup_reference_ struct reference reference = { 0 };
+    int r = reference_parse(place->original, &reference, err);
+    if (r < 0)
+        return r;
     record->pins = xrealloc(record->pins, record->pins_count + 1, sizeof(*record->pins));
     record->pins[record->pins_count++] =
         (struct record_pin){ .service = xstrdup(service->service),
-                             .path = xstrdup(path),
-                             .before = xstrdup(value),
-                             .candidate = xstrdup(service->tag),
-                             .old = xasprintf("%s@%s", service->tag, service->digest) };
+                             .path = xstrdup(place->path),
+                             .before = xstrdup(place->value),
+                             .candidate = xstrdup(place->original),
+                             .old = reference_with_digest(&reference, service->digest) };
     return 0;
 }
 
 static int resolve_service(struct context *context, struct record_service *service, struct error *err) {
-    _cleanup_free_ char *path = NULL, *value = NULL, *digest = NULL, *version = NULL;
-    int r = inspect_image_file(context, service->service, &path, &value, err);
+    _cleanup_free_ char *digest = NULL, *version = NULL;
+    _cleanup_image_place_ struct image_place place = { 0 };
+    int r = inspect_image_place(context, service->service, &place, err);
     if (r < 0)
         return r;
-    if (!is_followed(service, value)) {
+    if (!place.followed) {
         record_note(context->record, "service \"%s\" is held at the digest in its Compose file",
                     service->service);
         return 0;
@@ -71,7 +68,7 @@ static int resolve_service(struct context *context, struct record_service *servi
     registry_version(context->engine, service->tag, service->candidate_digest,
                      context_deadline(context, REGISTRY_TIME), &version, NULL);
     replace_string(service->candidate_version, version ? take_ptr(version) : xstrdup(""));
-    return add_pin(context, service, path, value);
+    return add_pin(context, service, &place, err);
 }
 
 int resolve_candidate(struct context *context, struct error *err) {

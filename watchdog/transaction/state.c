@@ -204,22 +204,54 @@ int state_load_closed(const struct state *state, const char *id, struct record *
     return load_record(path, ret, err);
 }
 
-static int load_bad(const struct state *state, json_t **ret, struct error *err) {
-    _cleanup_free_ char *path = state_path(state, "known-bad.json");
+/* A file that holds one JSON value of a kind; none at all is an empty one. */
+static int load_list(const struct state *state, const char *name, json_t *empty, json_t **ret,
+                     struct error *err) {
+    _cleanup_json_ json_t *fallback = empty;
+    _cleanup_free_ char *path = state_path(state, "%s", name);
     int r = load_json(path, ret, err);
     if (r == -ENOENT) {
         error_done(err);
-        *ret = json_array();
+        *ret = take_ptr(fallback);
         return 0;
     }
-    if (r >= 0 && !json_is_array(*ret))
-        return error_set(err, EBADMSG, "%s: expected a list", path);
+    if (r >= 0 && json_typeof(*ret) != json_typeof(fallback))
+        return error_set(err, EBADMSG, "%s: expected %s", path,
+                         json_is_array(fallback) ? "a list" : "an object");
     return r;
+}
+
+int state_remember_pin(const struct state *state, const char *service, const char *value,
+                       const char *original, struct error *err) {
+    _cleanup_json_ json_t *pins = NULL;
+    int r = load_list(state, "pins.json", json_object(), &pins, err);
+    if (r < 0)
+        return r;
+    json_t *pin = json_object();
+    json_object_set_new(pin, "value", json_text_string(value));
+    json_object_set_new(pin, "original", json_text_string(original));
+    json_object_set_new(pins, service, pin);
+    _cleanup_free_ char *path = state_path(state, "pins.json");
+    return save_json(path, pins, err);
+}
+
+int state_find_pin(const struct state *state, const char *service, const char *value, char **ret_original,
+                   struct error *err) {
+    _cleanup_json_ json_t *pins = NULL;
+    int r = state ? load_list(state, "pins.json", json_object(), &pins, err) : 0;
+    const json_t *pin = json_get_object(pins, service);
+    if (r < 0 || !pin || !string_equal(json_get_string(pin, "value", NULL), value))
+        return r;
+    const char *original = json_get_string(pin, "original", NULL);
+    if (!original)
+        return 0;
+    *ret_original = xstrdup(original);
+    return 1;
 }
 
 int state_add_bad(const struct state *state, const struct record *record, struct error *err) {
     _cleanup_json_ json_t *list = NULL;
-    int r = load_bad(state, &list, err);
+    int r = load_list(state, "known-bad.json", json_array(), &list, err);
     if (r < 0)
         return r;
     size_t i;
@@ -252,7 +284,7 @@ static const char *candidate_digest(const struct record *record, const char *ser
 int state_is_bad(const struct state *state, const struct record *record, char **ret_id, char **ret_reason,
                  struct error *err) {
     _cleanup_json_ json_t *list = NULL;
-    int r = load_bad(state, &list, err);
+    int r = load_list(state, "known-bad.json", json_array(), &list, err);
     if (r < 0)
         return r;
     size_t i;

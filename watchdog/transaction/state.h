@@ -52,6 +52,15 @@ int state_close(const struct state *state, const struct record *record, struct e
 /* The full record of a closed transaction. -ENOENT. */
 int state_load_closed(const struct state *state, const char *id, struct record **ret, struct error *err);
 
+/* Our pins in Compose files: what the user had written where a pin of ours stands now. A comment beside the
+ * pin says the same, where there was room for one. */
+int state_remember_pin(const struct state *state, const char *service, const char *value,
+                       const char *original, struct error *err);
+/* 1 with what the user had written (owned by the caller) when @value is a pin of ours for @service, else 0.
+ * @state may be NULL: 0. */
+int state_find_pin(const struct state *state, const char *service, const char *value, char **ret_original,
+                   struct error *err);
+
 /* Known-bad releases: a release is bad when all digests of one that failed are in it. */
 int state_add_bad(const struct state *state, const struct record *record, struct error *err);
 /* 1 with the id and reason of the transaction that failed (owned by the caller), 0 when it is not known bad.

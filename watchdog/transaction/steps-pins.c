@@ -140,7 +140,9 @@ int step_pins_old(struct context *context, struct error *err) {
     const struct record *record = context->record;
     for (size_t i = 0; i < record->pins_count; i++) {
         const struct record_pin *pin = &record->pins[i];
-        int r = pins_file_edit(pin->path, pin->service, pin->old, record->id, err);
+        int r = state_remember_pin(context->state, pin->service, pin->old, pin->candidate, err);
+        if (r >= 0)
+            r = pins_file_edit(pin->path, pin->service, pin->old, record->id, err);
         if (r < 0)
             return error_prefix(err, "\"%s\": cannot pin service \"%s\" to \"%s\"", pin->path, pin->service,
                                 pin->old);

@@ -133,11 +133,8 @@ static int what_is_down(struct context *context, char ***ret_services, char ***r
     return r;
 }
 
-int step_start_all(struct context *context, struct error *err) {
-    _cleanup_strings_ char **services = NULL, **ids = NULL;
-    int r = what_is_down(context, &services, &ids, err);
-    if (r < 0 || !services)
-        return r;
+static int start_down(struct context *context, char *const *services, char *const *ids, struct error *err) {
+    int r = 0;
     if (strings_count(ids) == strings_count(services)) {
         for (size_t i = 0; r >= 0 && ids[i]; i++)
             r = engine_start(context->engine, ids[i], context_deadline(context, CALL_TIME), err);
@@ -147,6 +144,25 @@ int step_start_all(struct context *context, struct error *err) {
     if (r >= 0)
         r = compose_up(context->compose, services, 0, context_deadline(context, START_TIME), err);
     return r > 0 ? -EPROTO : r;
+}
+
+/* From commit on the gate belongs to the users again. */
+int step_start_all(struct context *context, struct error *err) {
+    struct record *record = context->record;
+    _cleanup_strings_ char **services = NULL, **ids = NULL;
+    bool shut = record->gate == GATE_SHUT || record->gate == GATE_OPENING;
+    int r = what_is_down(context, &services, &ids, err);
+    if (r >= 0 && shut) {
+        record->gate = GATE_OPENING;
+        r = context_record(context, err);
+    }
+    if (r >= 0 && services)
+        r = start_down(context, services, ids, err);
+    if (r < 0 || !shut)
+        return r;
+    record->gate = GATE_OPEN;
+    record_serves(record);
+    return context_record(context, err);
 }
 
 /* Are the containers still those that the transaction found? Then they are started as they are. */

@@ -115,11 +115,21 @@ static int drop_tags(struct context *context, const char *word, struct error *er
 }
 
 static int drop_partial_snapshot(struct context *context, struct error *err) {
-    const struct record *record = context->record;
-    /* Only one that this transaction made: a rollback by hand works with an older one. */
-    if (record->kind != KIND_UPGRADE || record->phase != PHASE_FORGET)
+    struct record *record = context->record;
+    /* Only one that this transaction made, a rollback by hand works with an older one; and one that died in
+     * its second pass holds a tree without a manifest. */
+    bool half =
+        record->phase == PHASE_FORGET ||
+        (record->phase == PHASE_BACK_OUT && record->back_out_from == PHASE_FREEZE && !record->snapshot_exact);
+    if (record->kind != KIND_UPGRADE || !half)
         return 0;
-    return snapshot_remove(context->state->directory, record->id, err);
+    int r = snapshot_remove(context->state->directory, record->id, err);
+    if (r >= 0 && record->snapshot) {
+        free(record->snapshot);
+        record->snapshot = NULL;
+        r = context_record(context, err);
+    }
+    return r;
 }
 
 int step_drop_holds(struct context *context, struct error *err) {

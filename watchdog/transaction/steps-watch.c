@@ -377,7 +377,8 @@ int step_watch(struct context *context, struct error *err) {
 int step_probe_old(struct context *context, struct error *err) {
     _cleanup_looks_ struct looks *looks = NULL;
     int r = looks_new(context, LOOKS_OLD, &looks, err);
-    usec_t deadline = context_deadline(context, OLD_TIME);
+    usec_t wanted = context->settings->watch.start_timeout;
+    usec_t deadline = context_deadline(context, wanted > OLD_TIME ? wanted : OLD_TIME);
     if (r < 0)
         return r;
     if (!looks->baseline) {

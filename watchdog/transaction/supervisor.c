@@ -23,6 +23,7 @@
 #include "watchdog/transaction/worker.h"
 
 #define REST_TIME (5 * USEC_PER_MINUTE) /* how long recovery tries to reach Docker and the database */
+#define TICK USEC_PER_SEC
 #define RETRY_PAUSE (2 * USEC_PER_SEC)
 #define FREEZE_MARGIN USEC_PER_MINUTE
 #define START_TIMEOUT_AUTO (180 * USEC_PER_SEC)
@@ -576,6 +577,14 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info,
     return 0;
 }
 
+static int on_tick(sd_event_source *source, uint64_t now, void *userdata) {
+    struct supervisor *self = userdata;
+    if (self->observer->tick)
+        self->observer->tick(self->observer->userdata);
+    sd_event_source_set_time(source, now + TICK);
+    return sd_event_source_set_enabled(source, SD_EVENT_ON);
+}
+
 static int read_times(struct supervisor *self, struct error *err) {
     _cleanup_free_ char *path = state_transaction_path(self->state, self->record->id, "app.conf");
     _cleanup_free_ char *text = NULL;
@@ -607,6 +616,8 @@ static int prepare(struct supervisor *self, struct error *err) {
     int r = sd_event_new(&self->event);
     for (size_t i = 0; r >= 0 && i < ELEMENTS(asked); i++)
         r = sd_event_add_signal(self->event, NULL, asked[i], on_stop, self);
+    if (r >= 0)
+        r = sd_event_add_time_relative(self->event, NULL, CLOCK_BOOTTIME, TICK, 0, on_tick, self);
     if (r >= 0)
         r = sd_event_set_watchdog(self->event, true);
     return r < 0 ? error_errno(err, -r, "cannot make an event loop") : read_times(self, err);

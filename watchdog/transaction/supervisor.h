@@ -13,6 +13,8 @@ struct observer {
     void (*phase)(void *userdata, const struct record *record);
     /* Numbers move: @total 0 is not known. */
     void (*progress)(void *userdata, const char *text, uint64_t done, uint64_t total);
+    /* About once a second, so that a clock can be shown. */
+    void (*tick)(void *userdata);
     /* A round of probes: a list of probe_report_to_json(). */
     void (*reports)(void *userdata, const json_t *reports);
     /* Something worth a line; @kind as in audit/journal.h. */
