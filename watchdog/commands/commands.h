@@ -7,3 +7,7 @@
 
 int command_history(const struct options *options);
 int command_report(const struct options *options);
+/* run.c: these run a transaction. */
+int command_upgrade(const struct options *options);
+int command_recover(const struct options *options);
+int command_rollback(const struct options *options);

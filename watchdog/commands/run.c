@@ -1,6 +1,6 @@
-/* The commands that run a transaction. See run.h. */
+/* The commands that run a transaction: upgrade, recover, rollback. */
 
-#include "watchdog/commands/run.h"
+#include "watchdog/commands/commands.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,6 +11,7 @@
 #include "probes/set.h"
 #include "watchdog/base/durable.h"
 #include "watchdog/base/json.h"
+#include "watchdog/commands/command.h"
 #include "watchdog/commands/watcher.h"
 #include "watchdog/config/settings.h"
 #include "watchdog/snapshot/store.h"
@@ -20,7 +21,7 @@
 
 /* What every command begins with: configuration, state, lock. */
 struct session {
-    const struct run *run;
+    const struct options *options;
     struct watcher watcher;
     struct settings *settings;
     struct state *state;
@@ -33,13 +34,12 @@ static void session_done(struct session *session) {
 }
 
 static enum exit_code fail(struct session *session, enum exit_code code, const struct error *err) {
-    watcher_error(&session->watcher, session->run->app, err);
-    return code;
+    return (enum exit_code)command_fail(session->options, code, err);
 }
 
 static int open_state(struct session *session, const char *app, struct error *err, enum exit_code *ret_code) {
     *ret_code = EXIT_REFUSED;
-    int r = state_open(session->run->state_directory, app, true, &session->state, err);
+    int r = state_open(session->options->state_directory, app, true, &session->state, err);
     if (r < 0)
         return r;
     r = state_lock(session->state, deadline_in(LOCK_TIME), err);
@@ -48,12 +48,12 @@ static int open_state(struct session *session, const char *app, struct error *er
     return r;
 }
 
-static int begin(struct session *session, const struct run *run, struct error *err,
+static int begin(struct session *session, const struct options *options, struct error *err,
                  enum exit_code *ret_code) {
-    *session = (struct session){ .run = run };
-    watcher_init(&session->watcher, run->json);
+    *session = (struct session){ .options = options };
+    watcher_init(&session->watcher, options->json);
     *ret_code = EXIT_CONFIGURATION;
-    int r = settings_load(run->config_directory, run->app, &session->settings, err);
+    int r = settings_load(options->config_directory, options->app, &session->settings, err);
     if (r < 0)
         return r;
     _cleanup_probe_set_ struct probe_set *set = NULL;
@@ -72,7 +72,7 @@ static int keep_configuration(const struct session *session, struct record *reco
 }
 
 /* 1 when there was an open transaction, finished now with *ret_code; 0 when there is none. */
-static int recover_first(struct session *session, bool *ret_touched, enum exit_code *ret_code,
+static int recover_first(struct session *session, bool *ret_go_on, enum exit_code *ret_code,
                          struct error *err) {
     _cleanup_record_ struct record *record = NULL;
     int r = state_load(session->state, &record, err);
@@ -82,20 +82,24 @@ static int recover_first(struct session *session, bool *ret_touched, enum exit_c
     }
     if (r < 0)
         return r;
-    *ret_touched = record->phase >= PHASE_QUIESCE && record->phase != PHASE_FORGET;
+    bool touched = record->phase >= PHASE_QUIESCE && record->phase != PHASE_FORGET;
     char *phase = xasprintf("an unfinished transaction, %s, was found in phase %s", record->id,
                             phase_name((enum phase)record->phase));
     session->watcher.observer.event(&session->watcher, record, "recovered", phase);
     free(phase);
     *ret_code = supervisor_run(session->state, record, PHASE_NONE, &session->watcher.observer);
-    watcher_result(&session->watcher, record);
+    /* One thing a run: only where nothing had been touched yet, the command goes on with what it was asked
+     * for. */
+    *ret_go_on = *ret_go_on && !touched && record->outcome != OUTCOME_NONE && *ret_code != EXIT_INCOMPLETE;
+    if (!*ret_go_on)
+        watcher_result(&session->watcher, record);
     return 1;
 }
 
 static enum exit_code upgrade(struct session *session) {
     _cleanup_error_ struct error err = ERROR_NONE;
     _cleanup_record_ struct record *record = record_new(session->settings->app, KIND_UPGRADE);
-    record->again = session->run->again;
+    record->again = session->options->again;
     if (keep_configuration(session, record, &err) < 0)
         return fail(session, EXIT_REFUSED, &err);
     session->watcher.observer.event(&session->watcher, record, "started", "the transaction begins");
@@ -104,37 +108,36 @@ static enum exit_code upgrade(struct session *session) {
     return code;
 }
 
-enum exit_code run_upgrade(const struct run *run) {
+int command_upgrade(const struct options *options) {
     _cleanup_error_ struct error err = ERROR_NONE;
     struct session session;
     enum exit_code code;
-    bool touched = false;
-    int r = begin(&session, run, &err, &code);
+    bool go_on = true;
+    int r = begin(&session, options, &err, &code);
     if (r >= 0) {
         code = EXIT_INCOMPLETE;
-        r = recover_first(&session, &touched, &code, &err);
+        r = recover_first(&session, &go_on, &code, &err);
     }
     if (r < 0)
         code = fail(&session, code, &err);
-    else if (r == 0 || (!touched && code != EXIT_INCOMPLETE))
+    else if (r == 0 || go_on)
         code = upgrade(&session);
     session_done(&session);
     return code;
 }
 
 /* Recovery needs no valid configuration: the transaction has its own. */
-enum exit_code run_recover(const struct run *run) {
+int command_recover(const struct options *options) {
     _cleanup_error_ struct error err = ERROR_NONE;
     _cleanup_free_ char *app = NULL;
-    struct session session = { .run = run };
+    struct session session = { .options = options };
     enum exit_code code = EXIT_DONE;
-    bool touched = false;
-    const char *slash = strrchr(run->app, '/');
-    app = xstrdup(slash ? slash + 1 : run->app);
-    if (string_ends_with(app, ".conf"))
-        app[strlen(app) - strlen(".conf")] = '\0';
-    watcher_init(&session.watcher, run->json);
-    int r = state_open(run->state_directory, app, false, &session.state, &err);
+    bool go_on = false;
+    int r = command_app(options, &app);
+    if (r != 0)
+        return r;
+    watcher_init(&session.watcher, options->json);
+    r = state_open(options->state_directory, app, false, &session.state, &err);
     if (r == -ENOENT) {
         error_done(&err);
         r = 0;
@@ -142,13 +145,13 @@ enum exit_code run_recover(const struct run *run) {
         r = state_lock(session.state, deadline_in(LOCK_TIME), &err);
         code = r == -EBUSY ? EXIT_LOCKED : EXIT_INCOMPLETE;
         if (r >= 0)
-            r = recover_first(&session, &touched, &code, &err);
+            r = recover_first(&session, &go_on, &code, &err);
     }
     if (r < 0) {
         code = fail(&session, code == EXIT_DONE ? EXIT_INCOMPLETE : code, &err);
     } else if (r == 0) {
         code = EXIT_DONE;
-        if (run->json)
+        if (options->json)
             output_json(json_null(), NULL);
         else
             terminal_print(&session.watcher.terminal, TONE_PLAIN, "%s: there is nothing to recover", app);
@@ -159,7 +162,7 @@ enum exit_code run_recover(const struct run *run) {
 
 static bool confirmed(const struct session *session, const struct record *record) {
     char answer[16] = "", when[TIMESTAMP_SIZE] = "?";
-    if (session->run->yes)
+    if (session->options->yes)
         return true;
     timestamp_format(when, by_hand_moment(record));
     fprintf(stderr,
@@ -174,7 +177,7 @@ static bool confirmed(const struct session *session, const struct record *record
 static enum exit_code rollback(struct session *session) {
     _cleanup_error_ struct error err = ERROR_NONE;
     _cleanup_record_ struct record *record = record_new(session->settings->app, KIND_ROLLBACK);
-    int r = by_hand_prepare(session->state, session->settings, session->run->id, record, &err);
+    int r = by_hand_prepare(session->state, session->settings, session->options->id, record, &err);
     if (r < 0)
         return fail(session, EXIT_REFUSED, &err);
     if (!confirmed(session, record)) {
@@ -189,19 +192,19 @@ static enum exit_code rollback(struct session *session) {
     return code;
 }
 
-enum exit_code run_rollback(const struct run *run) {
+int command_rollback(const struct options *options) {
     _cleanup_error_ struct error err = ERROR_NONE;
     struct session session;
     enum exit_code code;
-    bool touched = false;
-    int r = begin(&session, run, &err, &code);
+    bool go_on = true;
+    int r = begin(&session, options, &err, &code);
     if (r >= 0) {
         code = EXIT_INCOMPLETE;
-        r = recover_first(&session, &touched, &code, &err);
+        r = recover_first(&session, &go_on, &code, &err);
     }
     if (r < 0)
         code = fail(&session, code, &err);
-    else if (r == 0 || (!touched && code != EXIT_INCOMPLETE))
+    else if (r == 0 || go_on)
         code = rollback(&session);
     session_done(&session);
     return code;

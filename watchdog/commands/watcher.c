@@ -62,6 +62,11 @@ static void on_progress(void *userdata, const char *text, uint64_t done, uint64_
     terminal_progress(&watcher->terminal, text, done, total);
 }
 
+static void on_tick(void *userdata) {
+    struct watcher *watcher = userdata;
+    terminal_tick(&watcher->terminal);
+}
+
 static void on_reports(void *userdata, const json_t *reports) {
     struct watcher *watcher = userdata;
     json_decref(watcher->reports);
@@ -112,7 +117,8 @@ static void on_end(void *userdata, const struct record *record) {
 void watcher_init(struct watcher *watcher, bool json) {
     *watcher = (struct watcher){ .json = json };
     terminal_init(&watcher->terminal, json ? STDERR_FILENO : STDOUT_FILENO);
-    watcher->observer = (struct observer){ on_phase, on_progress, on_reports, on_event, on_end, watcher };
+    watcher->observer =
+        (struct observer){ on_phase, on_progress, on_tick, on_reports, on_event, on_end, watcher };
 }
 
 void watcher_done(struct watcher *watcher) {
@@ -244,14 +250,4 @@ void watcher_result(struct watcher *watcher, const struct record *record) {
         terminal_print(terminal, TONE_UNSURE, "Note: %s", *note);
     print_times(watcher, record);
     terminal_print(terminal, TONE_FAINT, "upgrade-watchdog report %s %s", record->app, record->id);
-}
-
-void watcher_error(struct watcher *watcher, const char *app, const struct error *err) {
-    if (watcher->json) {
-        _cleanup_json_ json_t *value = json_object();
-        json_object_set_new(value, "app", json_text_string(app));
-        json_object_set_new(value, "error", json_text_string(error_text(err)));
-        output_json(value, NULL);
-    }
-    dprintf(STDERR_FILENO, "upgrade-watchdog: %s\n", error_text(err));
 }

@@ -21,5 +21,3 @@ void watcher_done(struct watcher *watcher);
 /* The end of a transaction for whoever reads it in the morning: what happened, in which state everything is,
  * what was lost, and the command that tells more; or the record as JSON. */
 void watcher_result(struct watcher *watcher, const struct record *record);
-/* An error that came before there was a transaction. */
-void watcher_error(struct watcher *watcher, const char *app, const struct error *err);
