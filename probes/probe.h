@@ -121,6 +121,9 @@ struct probe_kind {
      * section before it. May be NULL. */
     int (*check)(const struct probe *probe, const struct probe_set *set, const struct settings *settings,
                  struct error *err);
+    /* Appends the names that its settings use as %{name}, and those that it captures. May be NULL. */
+    void (*placeholders)(const struct probe *probe, char ***names);
+    void (*captures)(const struct probe *probe, char ***names);
     /* Looks once, in a forked child that is killed soon after look->deadline. */
     void (*run)(const struct probe_look *look, struct probe_report *report);
     /* Frees what the settings hold. */

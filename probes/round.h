@@ -19,8 +19,8 @@ struct probe_round {
     struct probe_report *reports; /* one per probe, in the order of the configuration */
     size_t count;
     char *trouble; /* the host is in trouble (Docker gone or just restarted, machine just booted, database
-                      container down or just restarted): a sentence; NULL: none. What that means is the
-                      verdict's matter */
+                      container down or just restarted): a sentence; NULL: none, or everything passed. What
+                      that means is the verdict's matter */
 };
 void probe_round_done(struct probe_round *round);
 #define _cleanup_probe_round_ __attribute__((cleanup(probe_round_done)))

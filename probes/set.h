@@ -12,7 +12,10 @@ extern const struct probe_key probe_common_keys[];
 struct probe_set {
     struct probe *probes; /* in the order of the configuration */
     size_t count;
-    size_t *order; /* indices, predecessors before those that come after them */
+    size_t *order;   /* indices, predecessors before those that come after them */
+    size_t *lane;    /* per probe: those joined by After= have the same number */
+    size_t lanes;    /* how many numbers there are, from 0 */
+    bool *ancestors; /* count x count: [of * count + whom], directly or through others */
 };
 
 /* Checks all sections: unknown kinds and keys, values, missing and repeated keys, patterns and jq programs,
@@ -24,6 +27,9 @@ void probe_set_free(struct probe_set *set);
 
 /* The probe of that name, or NULL. */
 const struct probe *probe_set_find(const struct probe_set *set, const char *name);
+
+/* Whether @whom comes before @of in its chain; indices of probes. */
+bool probe_set_is_ancestor(const struct probe_set *set, size_t of, size_t whom);
 
 /* For `check` and `preflight`: every credential that a %{name} stands for can be read. Returns 0, or a
  * negative errno with a sentence that names file, line, key and credential. */

@@ -1,0 +1,208 @@
+/* Kind=containers: every service runs what it should, and keeps running. See containers.h for the rules. */
+
+#include "probes/containers.h"
+
+#include <string.h>
+
+#include "probes/docker.h"
+#include "probes/keys.h"
+#include "watchdog/base/json.h"
+#include "watchdog/base/memory.h"
+
+#define RESTARTS_OF_A_LOOP 3
+#define UP_AFTER_RESTART (10 * USEC_PER_SEC)
+/* A daemon that is told to stop ends its containers before it ends itself. */
+#define DAEMON_STOP_TIME (30 * USEC_PER_SEC)
+
+struct finding {
+    enum probe_result result;
+    bool fatal;
+    char *sentence; /* owned */
+};
+
+static struct finding found(enum probe_result result, bool fatal, char *sentence) {
+    return (struct finding){ result, fatal, sentence };
+}
+
+static const char *name_of(const struct container *container) {
+    return *container->service ? container->service : container->name;
+}
+
+/* How often Docker restarted it: since the switch before the first full pass, since it was last seen well
+ * after it. Docker counts from the last start that it did not do by itself, and the switch is such a start.
+ */
+static int restarts_since(const struct probe_view *view, const struct containers_facts *facts,
+                          const struct container *container) {
+    if (view->since_realtime == 0 || container->started < view->since_realtime)
+        return 0;
+    const json_t *seen = json_object_get(facts->state, container->id);
+    json_int_t before = view->first_pass_realtime == 0                   ? 0
+                        : json_is_integer(seen)                          ? json_integer_value(seen)
+                        : container->started > view->first_pass_realtime ? 0
+                                                                         : container->restart_count;
+    return container->restart_count > before ? (int)(container->restart_count - before) : 0;
+}
+
+static bool went_down_with_the_daemon(const struct containers_facts *facts,
+                                      const struct container *container) {
+    return facts->daemon_started > 0 && container->started < facts->daemon_started &&
+           container->finished + DAEMON_STOP_TIME >= facts->daemon_started;
+}
+
+static struct finding judge_ended(const struct containers_facts *facts, const struct container *container,
+                                  bool one_shot) {
+    const char *name = name_of(container);
+    if (one_shot && container->exit_code == 0)
+        return found(PROBE_PASS, false, NULL);
+    if (went_down_with_the_daemon(facts, container))
+        return found(PROBE_UNKNOWN, false,
+                     xasprintf("service \"%s\" is down since Docker or the machine was restarted", name));
+    return found(PROBE_FAIL, true,
+                 xasprintf("service \"%s\" ended with exit status %d%s%s", name, container->exit_code,
+                           *container->error ? ": " : "", container->error));
+}
+
+static struct finding judge_restarts(const struct probe_view *view, const struct containers_facts *facts,
+                                     const struct container *container, bool is_down) {
+    const char *name = name_of(container);
+    int restarts = restarts_since(view, facts, container);
+    bool fatal = restarts >= RESTARTS_OF_A_LOOP || view->first_pass_realtime > 0;
+    if (restarts > 0 && fatal)
+        return found(PROBE_FAIL, true,
+                     xasprintf("service \"%s\" was restarted %d %s, exit status %d", name, restarts,
+                               restarts == 1 ? "time" : "times", container->exit_code));
+    if (is_down)
+        return found(PROBE_FAIL, view->first_pass_realtime > 0,
+                     xasprintf("service \"%s\" is restarting, exit status %d", name, container->exit_code));
+    bool settled = string_equal(container->health, "healthy") ||
+                   facts->now_realtime >= container->started + UP_AFTER_RESTART;
+    if (restarts > 0 && !settled)
+        return found(PROBE_FAIL, false, xasprintf("service \"%s\" was restarted just now", name));
+    return found(PROBE_PASS, false, NULL);
+}
+
+static struct finding judge_running(const struct probe_view *view, const struct containers_facts *facts,
+                                    const struct probe_expected *expected,
+                                    const struct container *container) {
+    const char *name = name_of(container);
+    if (string_equal(container->health, "unhealthy"))
+        return found(PROBE_FAIL, true, xasprintf("service \"%s\" is unhealthy", name));
+    if (string_equal(container->health, "starting"))
+        return found(PROBE_FAIL, false, xasprintf("service \"%s\" is still starting", name));
+    /* the database's restarts are none of the release's, once it runs again */
+    return expected->is_database ? found(PROBE_PASS, false, NULL)
+                                 : judge_restarts(view, facts, container, false);
+}
+
+static struct finding judge_container(const struct probe_view *view, const struct containers_facts *facts,
+                                      const struct probe_expected *expected,
+                                      const struct container *container) {
+    const char *name = name_of(container), *status = container->status;
+    if (expected->image_id && !string_equal(expected->image_id, container->image_id))
+        return found(PROBE_FAIL, false,
+                     xasprintf("service \"%s\" runs the image %.19s, expected %.19s", name,
+                               container->image_id, expected->image_id));
+    if (container->oom_killed)
+        return found(PROBE_FAIL, true, xasprintf("service \"%s\" ran out of memory (OOM-killed)", name));
+    if (string_equal(status, "running"))
+        return judge_running(view, facts, expected, container);
+    if (string_equal(status, "restarting"))
+        return judge_restarts(view, facts, container, true);
+    if (string_equal(status, "exited") || string_equal(status, "dead"))
+        return judge_ended(facts, container, expected->one_shot);
+    if (string_equal(status, "created") && *container->error)
+        return found(PROBE_FAIL, true,
+                     xasprintf("service \"%s\" could not be started: %s", name, container->error));
+    return found(PROBE_FAIL, false, xasprintf("service \"%s\" is %s", name, status));
+}
+
+/* The worst: a fatal sign, a failure, what is not known, in this order. */
+static bool is_worse(const struct finding *a, const struct finding *b) {
+    static const int rank[] = { [PROBE_PASS] = 0, [PROBE_UNKNOWN] = 1, [PROBE_FAIL] = 2 };
+    return rank[a->result] + a->fatal > rank[b->result] + b->fatal;
+}
+
+static struct finding judge_service(const struct probe_view *view, const struct containers_facts *facts,
+                                    const struct probe_expected *expected, json_t *seen, json_t *answer) {
+    struct finding worst = found(PROBE_PASS, false, NULL);
+    bool any = false;
+    for (size_t i = 0; i < facts->count; i++) {
+        const struct container *container = &facts->containers[i];
+        if (!probe_docker_counts(view, container, expected->service))
+            continue;
+        any = true;
+        struct finding finding = judge_container(view, facts, expected, container);
+        json_t *before = json_object_get(facts->state, container->id);
+        if (finding.result == PROBE_PASS)
+            json_object_set_new(seen, container->id, json_integer(container->restart_count));
+        else if (before)
+            json_object_set(seen, container->id, before);
+        json_object_set_new(answer, container->name,
+                            json_pack("{s:s, s:s, s:i}", "service", container->service, "image",
+                                      container->image_id, "restarts", container->restart_count));
+        if (is_worse(&finding, &worst)) {
+            free(worst.sentence);
+            worst = finding;
+        } else {
+            free(finding.sentence);
+        }
+    }
+    if (!any)
+        worst = found(PROBE_FAIL, false, xasprintf("service \"%s\" has no container", expected->service));
+    if (expected->is_database && worst.result == PROBE_FAIL)
+        worst.result = PROBE_UNKNOWN, worst.fatal = false;
+    return worst;
+}
+
+void containers_judge(const struct probe_view *view, const struct containers_facts *facts,
+                      struct probe_report *report) {
+    struct finding worst = found(PROBE_PASS, false, NULL);
+    size_t looked_at = 0, others = 0;
+    report->state = json_object();
+    report->answer = json_object();
+    for (size_t i = 0; i < view->expected_count; i++) {
+        if (!view->expected[i].must_run)
+            continue;
+        looked_at++;
+        struct finding finding =
+            judge_service(view, facts, &view->expected[i], report->state, report->answer);
+        bool worse = is_worse(&finding, &worst);
+        others += worse ? worst.sentence != NULL : finding.sentence != NULL;
+        free(worse ? worst.sentence : finding.sentence);
+        worst = worse ? finding : worst;
+    }
+    _cleanup_free_ char *sentence = worst.sentence;
+    _cleanup_free_ char *more = others ? xasprintf(" (and %zu more)", others) : xstrdup("");
+    report->measured = json_pack("{s:I}", "services", (json_int_t)looked_at);
+    if (worst.result == PROBE_PASS)
+        probe_pass(report, "%zu %s as expected", looked_at, looked_at == 1 ? "service runs" : "services run");
+    else if (worst.result == PROBE_UNKNOWN)
+        probe_unknown(report, "%s%s", sentence, more);
+    else if (worst.fatal)
+        probe_fatal(report, "%s%s", sentence, more);
+    else
+        probe_fail(report, "%s%s", sentence, more);
+}
+
+static void run(const struct probe_look *look, struct probe_report *report) {
+    _cleanup_error_ struct error err = ERROR_NONE;
+    struct containers_facts facts = { .now_realtime = clock_realtime(), .state = look->state };
+    if (probe_docker_containers(look, &facts.containers, &facts.count, &err) < 0) {
+        probe_unknown(report, "Docker cannot be asked: %s", error_text(&err));
+        return;
+    }
+    usec_t daemon = docker_daemon_started(look->view->engine), machine = machine_booted();
+    facts.daemon_started = daemon > machine ? daemon : machine;
+    containers_judge(look->view, &facts, report);
+}
+
+static const struct probe_key keys[] = { { 0 } };
+
+extern const struct probe_kind probe_containers;
+const struct probe_kind probe_containers = {
+    .name = "containers",
+    .help = "every service runs the image it should, is healthy, and was not restarted or OOM-killed",
+    .keys = keys,
+    .timeout = 20 * USEC_PER_SEC,
+    .run = run,
+};

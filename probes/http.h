@@ -1,0 +1,94 @@
+#pragma once
+
+/* The parts of the `http` kind: its settings, one transfer, the way to the twin, and the judgement of an
+ * answer. */
+
+#include <curl/curl.h>
+
+#include "probes/placeholders.h"
+#include "probes/probe.h"
+#include "watchdog/base/memory.h"
+
+struct http_capture {
+    char *name;
+    char *source; /* a jq program, or a PCRE2 pattern */
+    bool is_pattern;
+};
+
+struct http_status {
+    long first, last;
+};
+
+struct http_settings {
+    char *method, *target; /* target: a path, or a full URL */
+    char **headers;        /* "Name: value" */
+    char *json;
+    char **forms; /* "name=value" */
+    struct {
+        char *text; /* as written */
+        struct http_status *list;
+        size_t count;
+    } status;
+    char **match, **no_match;
+    char **asserts;
+    char *same;
+    struct {
+        struct http_capture *list;
+        size_t count;
+    } captures;
+    char *assets;
+    char *ca;
+    bool insecure, follow;
+    size_t max_body;
+};
+
+/* Parsers of keys.h's kind for Request=, Status=, Capture=, Header=, Form=, Json=. */
+int key_request(const char *value, void *target, struct error *err);
+int key_status(const char *value, void *target, struct error *err);
+int key_capture(const char *value, void *target, struct error *err);
+int key_header(const char *value, void *target, struct error *err);
+int key_form(const char *value, void *target, struct error *err);
+int key_json(const char *value, void *target, struct error *err);
+
+bool http_status_wanted(const struct http_settings *settings, long status);
+
+/* What came back. */
+struct http_answer {
+    long status;
+    struct buffer body;
+    char *type;     /* Content-Type, "" none */
+    char *location; /* where a redirect leads, "" none */
+    usec_t took;
+    usec_t retry_after;
+};
+void http_answer_done(struct http_answer *answer);
+
+/* What one look's requests have in common. */
+struct http_look {
+    const struct probe_look *look;
+    const struct http_settings *settings;
+    struct secrets secrets;
+    char *url;         /* of the request, filled in */
+    char **connect_to; /* "HOST:PORT:ADDRESS:PORT", for CURLOPT_CONNECT_TO */
+    char **own_hosts;  /* hosts whose silence is the application's fault and not the outside's */
+    CURL *curl;        /* one handle: its cookies are the session */
+};
+
+/* Why a transfer gave no answer. */
+enum http_fault { HTTP_NO_FAULT = 0, HTTP_FAULT_APPLICATION, HTTP_FAULT_UNKNOWN };
+
+/* The URL of the request with its values put in: a path is joined to BaseUrl. */
+int http_url(struct http_look *http, struct error *err);
+/* Where connections really go (route.c): the twin for BaseUrl and the gate's name, a container for a
+ * service's name. Returns HTTP_NO_FAULT, or what it means that there is no way. */
+enum http_fault http_route(struct http_look *http, struct error *err);
+/* One request: the settings' own, or GET of @asset. Returns HTTP_NO_FAULT with @ret, or whose fault it is,
+ * with a sentence that fits after "GET /path". */
+enum http_fault http_transfer(struct http_look *http, const char *asset, struct http_answer *ret,
+                              struct error *err);
+/* Judges the answer by the settings: result, sentence, evidence, answer; adds captured values to
+ * @captures and to the secrets. */
+void http_judge(struct http_look *http, const struct http_answer *answer, json_t *captures,
+                struct probe_report *report);
+/* Gets each URL of @urls; changes @report when one is not what it should be. */
+void http_assets(struct http_look *http, const json_t *urls, struct probe_report *report);

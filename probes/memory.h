@@ -1,0 +1,31 @@
+#pragma once
+
+/* What lives from round to round, inside: used by the parent (round.c) and by its forked children (look.c).
+ */
+
+#include "probes/round.h"
+
+struct memory_entry {
+    struct probe_report last; /* without an answer */
+    bool known;
+    usec_t looked_at, retry_at; /* clock_boottime() */
+    char *route;                /* the twin's name at that look, "" none */
+};
+
+struct probe_memory {
+    struct memory_entry *entries; /* as the set's probes */
+    size_t count;
+};
+
+/* Makes room for the set's probes. */
+void memory_fit(struct probe_memory *memory, const struct probe_set *set);
+/* Takes over all of @report but the answer, which stays. */
+void memory_store(struct probe_memory *memory, size_t index, const struct probe_report *report,
+                  const struct probe_view *view);
+/* Whether the probe is to be looked at in this round. */
+bool memory_is_due(const struct probe_memory *memory, const struct probe_set *set, size_t index,
+                   const struct probe_view *view, usec_t now);
+
+/* All of a report, with what is secret, for the pipe between child and parent. */
+json_t *report_to_pipe(const struct probe_report *report);
+int report_from_pipe(const json_t *value, struct probe_report *ret, struct error *err);
