@@ -19,16 +19,11 @@
 #include "watchdog/base/clock.h"
 #include "watchdog/base/error.h"
 #include "watchdog/snapshot/manifest.h"
+#include "watchdog/snapshot/work.h"
 
 struct tree_source {
     const char *name;      /* the Data= value: what messages and the snapshot call it */
     const char *host_path; /* absolute; a directory or a regular file. The path itself may lead over links */
-};
-
-struct tree_run {
-    usec_t deadline; /* on clock_boottime(); over it: -ETIME */
-    void (*progress)(void *userdata, uint64_t files, uint64_t bytes); /* so far; may be NULL */
-    void *userdata;
 };
 
 /* The name of the directory that holds the tree of a Data= value: its bytes, with `/` and what a shell minds
