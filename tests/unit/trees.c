@@ -18,10 +18,16 @@
 #include "watchdog/base/memory.h"
 
 char *trees_scratch(const char *name) {
-    char *path = xasprintf("/var/tmp/test-%s.XXXXXX", name);
+    const char *directory = getenv("UNIT_SCRATCH");
+    char *path = xasprintf("%s/test-%s.XXXXXX", directory ? directory : "/var/tmp", name);
     if (!mkdtemp(path))
         abort();
     return path;
+}
+
+unsigned trees_rounds(unsigned usual) {
+    const char *times = getenv("UNIT_ROUNDS");
+    return times ? usual * (unsigned)atoi(times) : usual;
 }
 
 void trees_write(const char *path, const char *text) {

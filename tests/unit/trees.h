@@ -7,8 +7,12 @@
 
 #include <stddef.h>
 
-/* A scratch directory under /var/tmp (/tmp may be a tmpfs without user.* attributes). Owned by the caller. */
+/* A scratch directory under $UNIT_SCRATCH, or /var/tmp: /tmp may be a tmpfs without user.* attributes. Owned
+ * by the caller. */
 char *trees_scratch(const char *name);
+
+/* @usual rounds of a test with seeds, times what UNIT_ROUNDS in the environment says. */
+unsigned trees_rounds(unsigned usual);
 
 void trees_write(const char *path, const char *text);
 /* Makes a varied tree at @path: files, holes, links of both kinds, fifo, device, attributes, odd names. */

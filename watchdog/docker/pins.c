@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "watchdog/base/memory.h"
-#include "watchdog/docker/pins_scan.h"
+#include "watchdog/docker/pins-scan.h"
 
 static const char comment_begin[] = " # upgrade-watchdog ";
 static const char comment_was[] = ": was ";

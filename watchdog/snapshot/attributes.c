@@ -107,7 +107,7 @@ static int list_names(const char *path, char **ret, size_t *ret_size) {
 
 static int read_xattrs(const char *path, struct manifest_entry *entry) {
     _cleanup_free_ char *names = NULL;
-    size_t size;
+    size_t size = 0;
     int r = list_names(path, &names, &size);
     if (r < 0 || size == 0)
         return r;

@@ -17,7 +17,7 @@
 #include "watchdog/base/memory.h"
 #include "watchdog/snapshot/attributes.h"
 #include "watchdog/snapshot/contents.h"
-#include "watchdog/snapshot/difference_links.h"
+#include "watchdog/snapshot/difference-links.h"
 #include "watchdog/snapshot/entry.h"
 
 struct comparing {

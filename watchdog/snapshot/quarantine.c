@@ -15,7 +15,7 @@
 #include "watchdog/base/memory.h"
 #include "watchdog/snapshot/attributes.h"
 #include "watchdog/snapshot/entry.h"
-#include "watchdog/snapshot/manifest_text.h"
+#include "watchdog/snapshot/manifest-text.h"
 
 struct moving {
     struct beneath *live, content;

@@ -25,7 +25,7 @@
 #include "watchdog/snapshot/difference.h"
 #include "watchdog/snapshot/entry.h"
 #include "watchdog/snapshot/quarantine.h"
-#include "watchdog/snapshot/tree_files.h"
+#include "watchdog/snapshot/tree-files.h"
 #include "watchdog/snapshot/walk.h"
 
 /* A new name that waits for the contents to be on disk. */

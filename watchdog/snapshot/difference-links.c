@@ -1,11 +1,11 @@
 /*
- * Hard links of live files against the manifest. See difference_links.h.
+ * Hard links of live files against the manifest. See difference-links.h.
  *
  * A file with a name too many is not the same file, whatever it holds: a write through that other name, which
  * may be on its way into quarantine, would change it after the restore.
  */
 
-#include "watchdog/snapshot/difference_links.h"
+#include "watchdog/snapshot/difference-links.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -24,7 +24,7 @@
 #include "watchdog/snapshot/attributes.h"
 #include "watchdog/snapshot/beneath.h"
 #include "watchdog/snapshot/entry.h"
-#include "watchdog/snapshot/tree_files.h"
+#include "watchdog/snapshot/tree-files.h"
 #include "watchdog/snapshot/walk.h"
 
 struct copying {

@@ -13,7 +13,7 @@
 #include "watchdog/snapshot/beneath.h"
 #include "watchdog/snapshot/contents.h"
 #include "watchdog/snapshot/difference.h"
-#include "watchdog/snapshot/tree_files.h"
+#include "watchdog/snapshot/tree-files.h"
 #include "watchdog/snapshot/walk.h"
 
 void tree_differences_free(struct tree_difference *list, size_t count) {

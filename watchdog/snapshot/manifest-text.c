@@ -1,6 +1,6 @@
-/* The lines of a manifest. See manifest_text.h. */
+/* The lines of a manifest. See manifest-text.h. */
 
-#include "watchdog/snapshot/manifest_text.h"
+#include "watchdog/snapshot/manifest-text.h"
 
 #include <ctype.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
-/* Names and directories of a tree in a snapshot. See tree_files.h and tree.h. */
+/* Names and directories of a tree in a snapshot. See tree-files.h and tree.h. */
 
-#include "watchdog/snapshot/tree_files.h"
+#include "watchdog/snapshot/tree-files.h"
 
 #include <stdio.h>
 #include <string.h>

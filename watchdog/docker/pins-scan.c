@@ -1,11 +1,11 @@
 /*
- * Finding one scalar in a Compose file. See pins_scan.h.
+ * Finding one scalar in a Compose file. See pins-scan.h.
  *
  * libyaml's events are walked, not its documents: only events keep anchors, aliases and styles as they were
  * written. Its marks count characters, and a byte order mark at the beginning counts as none.
  */
 
-#include "watchdog/docker/pins_scan.h"
+#include "watchdog/docker/pins-scan.h"
 
 #include <errno.h>
 #include <string.h>

@@ -17,7 +17,7 @@
 #include "watchdog/base/durable.h"
 #include "watchdog/base/json.h"
 #include "watchdog/base/memory.h"
-#include "watchdog/snapshot/manifest_text.h"
+#include "watchdog/snapshot/manifest-text.h"
 
 #define FORMAT 1
 #define FLUSH_SIZE ((size_t)1024 * 1024)
