@@ -8,8 +8,8 @@
 
 #include "watchdog/base/durable.h"
 #include "watchdog/base/memory.h"
-#include "watchdog/docker/compose_files.h"
-#include "watchdog/docker/compose_run.h"
+#include "watchdog/docker/compose-files.h"
+#include "watchdog/docker/compose-run.h"
 
 static void a_variable_of_an_environment_file_is_read_as_compose_does(void **state) {
     (void)state;

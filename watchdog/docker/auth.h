@@ -5,6 +5,8 @@
  * ~/.docker/config.json; "auths", "credHelpers" and "credsStore" (the helper is run as Docker runs it).
  */
 
+#include <curl/curl.h>
+
 #include "watchdog/base/clock.h"
 #include "watchdog/base/error.h"
 
@@ -21,3 +23,5 @@ void auth_done(struct auth *auth); /* wipes */
 int auth_find(const char *host, usec_t deadline, struct auth *ret, struct error *err);
 /* The value of the Engine's X-Registry-Auth header. Owned by the caller: a secret. */
 char *auth_header(const struct auth *auth);
+/* The same as a list of headers, NULL when there are no credentials: curl_slist_free_all(). */
+int auth_request_headers(const char *host, usec_t deadline, struct curl_slist **ret, struct error *err);

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "watchdog/docker/compose_run.h"
+#include "watchdog/docker/compose-run.h"
 
 void compose_free(struct compose *compose) {
     if (!compose)

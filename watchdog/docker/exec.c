@@ -5,9 +5,9 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 
+#include "watchdog/base/digest.h"
 #include "watchdog/docker/container.h"
 #include "watchdog/docker/frames.h"
 #include "watchdog/docker/marked.h"
@@ -196,18 +196,10 @@ static void put_down(struct engine *engine, const struct exec *exec, const char 
     container_done(&container);
 }
 
-static void random_mark(char mark[33]) {
-    unsigned char bytes[16];
-    if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
-        abort();
-    for (size_t i = 0; i < sizeof(bytes); i++)
-        snprintf(mark + 2 * i, 3, "%02x", bytes[i]);
-}
-
 int engine_exec(struct engine *engine, const struct exec *exec, int *ret_exit, char **ret_errors,
                 struct error *err) {
     char mark[33];
-    random_mark(mark);
+    random_text(mark, 16);
     _cleanup_free_ char *id = NULL;
     int r = create(engine, exec, mark, &id, err);
     if (r < 0)

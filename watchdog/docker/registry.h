@@ -8,6 +8,7 @@
 
 #include <stddef.h>
 
+#include "watchdog/base/memory.h"
 #include "watchdog/docker/engine.h"
 
 /*

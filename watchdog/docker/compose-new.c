@@ -9,8 +9,8 @@
 #include <sys/stat.h>
 
 #include "watchdog/config/settings.h"
-#include "watchdog/docker/compose_files.h"
-#include "watchdog/docker/compose_run.h"
+#include "watchdog/docker/compose-files.h"
+#include "watchdog/docker/compose-run.h"
 #include "watchdog/docker/container.h"
 
 #define LABEL "com.docker.compose.project"

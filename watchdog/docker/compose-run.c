@@ -1,6 +1,6 @@
-/* Finding and running Compose. See compose_run.h. */
+/* Finding and running Compose. See compose-run.h. */
 
-#include "watchdog/docker/compose_run.h"
+#include "watchdog/docker/compose-run.h"
 
 #include <ctype.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
-/* Which Compose files are in force. See compose_files.h. */
+/* Which Compose files are in force. See compose-files.h. */
 
-#include "watchdog/docker/compose_files.h"
+#include "watchdog/docker/compose-files.h"
 
 #include <errno.h>
 #include <fcntl.h>
