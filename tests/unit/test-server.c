@@ -2,6 +2,14 @@
 
 #include "tests/unit/cluster.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "watchdog/base/durable.h"
+
 #include "watchdog/database/connection.h"
 #include "watchdog/database/facts.h"
 

@@ -3,6 +3,14 @@
 
 #include "tests/unit/cluster.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "watchdog/base/durable.h"
+
 #include "watchdog/database/clone.h"
 #include "watchdog/database/dress.h"
 #include "watchdog/database/fence.h"

@@ -79,7 +79,7 @@ static void print_lost(struct terminal *terminal, const json_t *lost) {
     table_print(&table, terminal);
 }
 
-static void print_services(struct terminal *terminal, const json_t *services) {
+void summary_print_services(struct terminal *terminal, const json_t *services) {
     static const char *const headers[] = { "SERVICE", "CHANGE", "FROM", "TO", "IMAGE", NULL };
     _cleanup_table_ struct table table;
     table_init(&table, headers);
@@ -93,6 +93,26 @@ static void print_services(struct terminal *terminal, const json_t *services) {
         table_cell(&table, TONE_PLAIN, "%s", before);
         table_cell(&table, TONE_PLAIN, "%s", to ? after : "");
         table_cell(&table, TONE_FAINT, "%s", json_get_string(from, "image", ""));
+    }
+    table_print(&table, terminal);
+}
+
+void summary_print_probes(struct terminal *terminal, const json_t *reports) {
+    static const char *const headers[] = { "PROBE", "RESULT", ">TIME", "WHAT IT SAW", NULL };
+    _cleanup_table_ struct table table;
+    table_init(&table, headers);
+    size_t i;
+    const json_t *report;
+    json_array_foreach(reports, i, report) {
+        const char *result = json_get_string(report, "result", "unknown");
+        bool advisory = json_get_boolean(report, "advisory", 0);
+        enum tone tone = string_equal(result, "pass")                ? TONE_GOOD
+                         : string_equal(result, "fail") && !advisory ? TONE_BAD
+                                                                     : TONE_UNSURE;
+        table_cell(&table, TONE_PLAIN, "%s", json_get_string(report, "probe", "?"));
+        table_cell(&table, tone, "%s%s", result, advisory ? " (advisory)" : "");
+        table_cell(&table, TONE_FAINT, "%lld ms", (long long)json_get_integer(report, "milliseconds", 0));
+        table_cell(&table, TONE_PLAIN, "%s", json_get_string(report, "sentence", ""));
     }
     table_print(&table, terminal);
 }
@@ -113,6 +133,11 @@ void summary_print(struct terminal *terminal, const json_t *transaction) {
     print_pair(terminal, "Quarantine", json_get_string(quarantine, "database", ""));
     print_pair(terminal, quarantine && json_get_string(quarantine, "database", NULL) ? "" : "Quarantine",
                json_get_string(quarantine, "files", ""));
-    print_services(terminal, json_get_array(transaction, "services"));
+    summary_print_services(terminal, json_get_array(transaction, "services"));
+    summary_print_probes(terminal, json_get_array(transaction, "probes"));
     print_lost(terminal, json_get_array(transaction, "lost"));
+    size_t i;
+    const json_t *note;
+    json_array_foreach(json_get_array(transaction, "notes"), i, note)
+        terminal_print(terminal, TONE_UNSURE, "Note: %s", json_string_value(note));
 }

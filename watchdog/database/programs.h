@@ -41,7 +41,8 @@ void cleanup_programs(struct programs **programs);
  * name). Done once; the functions below and dump.h do it themselves. The error lists what was tried. */
 int programs_find(struct programs *programs, struct server *server, usec_t deadline, struct error *err);
 
-/* Runs `NAME ARGUMENTS…` and, with @database, `-d` its connection string. 0 only when it exited with 0; else
- * -EPROTO with the end of its standard error, -ENOENT (no such program), -ETIME or a callback's error. */
+/* Runs `NAME ARGUMENTS…` and, with @database, `-d` its connection string; argv, environment and user of @io
+ * are not looked at. 0 only when it exited with 0; -EREMOTEIO with its own messages when with another status,
+ * -EIO when it was killed, -ENOENT (no such program), -ETIME, a callback's error, or the runner's. */
 int programs_run(struct programs *programs, struct server *server, const char *name, char *const *arguments,
                  const char *database, const struct program_call *io, struct error *err);

@@ -171,9 +171,17 @@ static void look_at_foreign(struct looks *looks) {
     strings_free(found);
 }
 
+/* Of the directory, or of where it will be made: `check` may be the first that is asked. */
 static uint64_t free_bytes(const char *path) {
+    _cleanup_free_ char *there = xstrdup(path);
     struct statvfs status;
-    return statvfs(path, &status) < 0 ? 0 : (uint64_t)status.f_bavail * status.f_frsize;
+    while (statvfs(there, &status) < 0) {
+        char *slash = strrchr(there, '/');
+        if (errno != ENOENT || !slash || slash == there)
+            return 0;
+        *slash = '\0';
+    }
+    return (uint64_t)status.f_bavail * status.f_frsize;
 }
 
 static uint64_t databases_size(const struct record *record) {

@@ -43,12 +43,15 @@ int looks_new(struct context *context, enum looks_release release, struct looks 
     const struct record *record = context->record;
     _cleanup_looks_ struct looks *looks = xcalloc(1, sizeof(*looks));
     int r = probe_set_new(context->settings, &looks->set, err);
+    if (r >= 0)
+        r = context_open_engine(context, err);
     if (r >= 0 && release != LOOKS_BASELINE)
         r = read_baseline(context, &looks->baseline, err);
     if (r < 0)
         return r;
     looks->memory = probe_memory_new();
     looks->view = (struct probe_view){ .settings = context->settings,
+                                       .engine = context->engine,
                                        .project = record->project,
                                        .gate = context->settings->watch.gate,
                                        .baseline = looks->baseline,
