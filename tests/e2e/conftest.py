@@ -25,6 +25,14 @@ def pytest_configure(config):
         pytest.exit("the end-to-end tests run inside `sudo tests/run e2e`", returncode=2)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter):
+    """The closing line once more, in a file: `tests/run check` repeats it at the very end."""
+    counts = {name: len(terminalreporter.stats.get(name, [])) for name in ("passed", "failed", "error", "skipped")}
+    Path(os.environ["TESTS_CACHE"], "e2e.summary").write_text(
+        f"e2e: {counts['passed']} passed, {counts['failed'] + counts['error']} failed, {counts['skipped']} skipped\n")
+
+
 class Kept:
     """The one application of the session, and what it looked like when it was fresh."""
 

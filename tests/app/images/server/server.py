@@ -21,7 +21,6 @@ import faults
 import schema
 
 RELEASE = os.environ["QAID_RELEASE"]
-FAULT = os.environ.get("QAID_FAULT", "")
 DATA = os.environ.get("QAID_DATA", "/data")
 QUERIES = schema.QUERIES[schema.RELEASES[RELEASE]]
 STARTED = time.monotonic()
@@ -70,7 +69,7 @@ def password_hash(password, salt):
 
 
 def login(pool, asked):
-    if FAULT == "login-500":
+    if "login-500" in faults.FAULTS:
         raise RuntimeError("TypeError: user.roles is not iterable")
     email, password = asked.get("email"), asked.get("password")
     if not isinstance(email, str) or not isinstance(password, str):
@@ -109,7 +108,7 @@ def test_run(pool, number):
         row = cursor.fetchone()
         if not row:
             raise Refused(404, f"no test run {number}")
-        if FAULT == "broken-page":
+        if "broken-page" in faults.FAULTS:
             raise RuntimeError("KeyError: 'selector'")
         steps = [{"position": step[0], "description": step[1], "status": step[2],
                   "screenshot": f"/screenshots/{number}/{step[0]}.png" if step[3] else None}
@@ -204,7 +203,7 @@ class Handler(BaseHTTPRequestHandler):
             return self.answer(200, health(pool))
         if path == "/api/version":
             return self.answer(200, {"version": RELEASE})
-        if FAULT == "late-failure" and time.monotonic() - STARTED > 15:
+        if "late-failure" in faults.FAULTS and time.monotonic() - STARTED > 15:
             raise RuntimeError("out of file descriptors")
         if (method, path) == ("POST", "/api/auth/login"):
             return self.answer(200, login(pool, asked))
@@ -277,14 +276,14 @@ class Server(ThreadingHTTPServer):
 def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     log(f"qaid-server {RELEASE} starting")
-    faults.before_migration(FAULT, log)
+    faults.before_migration(log)
     url = os.environ["DATABASE_URL"]
     try:
         connection = psycopg2.connect(url, connect_timeout=5, application_name="qaid-server migrations")
-        schema.migrate(connection, RELEASE, DATA, log, FAULT)
+        schema.migrate(connection, RELEASE, DATA, log)
         with connection, connection.cursor() as cursor:
             cursor.execute("INSERT INTO server_starts (version) VALUES (%s)", (RELEASE,))
-        faults.after_migration(FAULT, connection, DATA, log)
+        faults.after_migration(connection, DATA, log)
         connection.close()
     except psycopg2.Error as error:
         log(f"migration failed: {' '.join(str(error).split())}", "error")
