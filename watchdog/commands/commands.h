@@ -10,6 +10,8 @@ int command_report(const struct options *options);
 int command_check(const struct options *options);
 int command_plan(const struct options *options);
 int command_probe(const struct options *options);
+int command_snapshot(const struct options *options);
+int command_status(const struct options *options);
 int command_snapshots(const struct options *options);
 /* run.c: these run a transaction. */
 int command_upgrade(const struct options *options);

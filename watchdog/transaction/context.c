@@ -178,6 +178,11 @@ void context_progress(struct context *context, uint64_t done, uint64_t total, co
         return;
     replace_string(context->step_text, xstrdup(text));
     context->progress_sent = now;
+    if (context->channel < 0) {
+        if (context->progress)
+            context->progress(context->userdata, text, done, total);
+        return;
+    }
     json_t *progress = json_object(), *message = json_object();
     json_object_set_new(progress, "text", json_text_string(text));
     json_object_set_new(progress, "done", json_integer((json_int_t)done));

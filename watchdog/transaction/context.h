@@ -23,7 +23,10 @@ struct context {
     struct settings *settings;
     usec_t deadline; /* of the phase, on clock_boottime() */
     int channel;     /* -1: nobody listens */
-    bool dry;        /* `check` and `plan`: nothing is written, context_record() does nothing */
+    /* Told what is sent over a channel as progress, where there is none; may be NULL. */
+    void (*progress)(void *userdata, const char *text, uint64_t done, uint64_t total);
+    void *userdata;
+    bool dry; /* `check` and `plan`: nothing is written, context_record() does nothing */
     struct buffer received;
 
     struct engine *engine;

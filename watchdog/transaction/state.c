@@ -128,6 +128,12 @@ int state_lock(struct state *state, usec_t deadline, struct error *err) {
     return state->lock_fd >= 0 ? 0 : lock_file(path, what, deadline, &state->lock_fd, err);
 }
 
+bool state_is_locked(const struct state *state, pid_t *ret_pid) {
+    _cleanup_free_ char *path = state_path(state, "lock");
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    return fd >= 0 && holder_lives(fd, ret_pid);
+}
+
 static int lock_named(const char *kind, const char *name, int *ret_fd, struct error *err) {
     if (*ret_fd >= 0)
         return 0;
@@ -195,6 +201,13 @@ int state_close(const struct state *state, const struct record *record, struct e
     if (r >= 0)
         r = durable_unlink(AT_FDCWD, open_path, err);
     return r < 0 ? error_prefix(err, "cannot close the transaction %s", record->id) : 0;
+}
+
+int state_forget(const struct state *state, const struct record *record, struct error *err) {
+    _cleanup_free_ char *open_path = state_path(state, "transaction.json");
+    _cleanup_free_ char *directory = state_transaction_path(state, record->id, NULL);
+    int r = durable_unlink(AT_FDCWD, open_path, err);
+    return r < 0 ? r : durable_remove_tree(AT_FDCWD, directory, err);
 }
 
 int state_load_closed(const struct state *state, const char *id, struct record **ret, struct error *err) {

@@ -13,6 +13,8 @@
  * All of it belongs to root and is readable by nobody else.
  */
 
+#include <sys/types.h>
+
 #include "watchdog/transaction/record.h"
 
 #define STATE_DIRECTORY "/var/lib/upgrade-watchdog"
@@ -40,6 +42,8 @@ char *state_transaction_path(const struct state *state, const char *id, const ch
  * run hold it, they are awaited until the deadline. The lock is for writers: status and history take none.
  */
 int state_lock(struct state *state, usec_t deadline, struct error *err);
+/* Whether a run holds the lock at this moment, and which process it is; takes no lock and waits for none. */
+bool state_is_locked(const struct state *state, pid_t *ret_pid);
 /* One per Compose project and one per database server, whatever the state directory: -EBUSY. */
 int state_lock_project(struct state *state, const char *project, struct error *err);
 int state_lock_server(struct state *state, const char *system_identifier, struct error *err);
@@ -60,6 +64,9 @@ int state_remember_pin(const struct state *state, const char *service, const cha
  * @state may be NULL: 0. */
 int state_find_pin(const struct state *state, const char *service, const char *value, char **ret_original,
                    struct error *err);
+
+/* The open transaction goes without a trace: nothing of it is left to be told. */
+int state_forget(const struct state *state, const struct record *record, struct error *err);
 
 /* Known-bad releases: a release is bad when all digests of one that failed are in it. */
 int state_add_bad(const struct state *state, const struct record *record, struct error *err);

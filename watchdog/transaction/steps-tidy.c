@@ -13,6 +13,7 @@
 #include "watchdog/docker/exec.h"
 #include "watchdog/docker/image.h"
 #include "watchdog/snapshot/images.h"
+#include "watchdog/transaction/restore-trial.h"
 #include "watchdog/transaction/retention.h"
 #include "watchdog/transaction/steps.h"
 
@@ -146,6 +147,8 @@ int step_drop_holds(struct context *context, struct error *err) {
         r = drop_tags(context, "running", err);
     if (r >= 0)
         r = drop_partial_snapshot(context, err);
+    if (r >= 0 && record->kind == KIND_SNAPSHOT)
+        r = restore_trial_drop(context, err);
     return r < 0 ? error_prefix(err, "cannot tidy up") : 0;
 }
 
