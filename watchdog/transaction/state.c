@@ -16,6 +16,7 @@
 
 #define RECORD_LIMIT ((size_t)64 * 1024 * 1024)
 #define LOCK_DIRECTORY "/run/upgrade-watchdog"
+#define RESERVE_SIZE (4 * 1024 * 1024)
 
 static const char *const directories[] = { "", "/transactions", "/snapshots", "/images", "/quarantine" };
 
@@ -122,10 +123,28 @@ static int lock_file(const char *path, const char *what, usec_t deadline, int *r
     return 0;
 }
 
+static int make_reserve(const struct state *state, struct error *err) {
+    _cleanup_free_ char *path = state_path(state, "reserve");
+    _cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return error_errno(err, errno, "cannot create \"%s\"", path);
+    int number = posix_fallocate(fd, 0, RESERVE_SIZE);
+    if (number == ENOSPC || number == EDQUOT)
+        return error_errno(err, number, "the state directory \"%s\" has no room", state->directory);
+    return 0; /* a file system that cannot reserve has none to give back */
+}
+
 int state_lock(struct state *state, usec_t deadline, struct error *err) {
     _cleanup_free_ char *path = state_path(state, "lock");
     _cleanup_free_ char *what = xasprintf("\"%s\"", state->app);
-    return state->lock_fd >= 0 ? 0 : lock_file(path, what, deadline, &state->lock_fd, err);
+    if (state->lock_fd >= 0)
+        return 0;
+    int r = lock_file(path, what, deadline, &state->lock_fd, err);
+    /* An open transaction has to be ended whether there is room or not. */
+    _cleanup_free_ char *open_path = state_path(state, "transaction.json");
+    if (r >= 0 && access(open_path, F_OK) < 0)
+        r = make_reserve(state, err);
+    return r;
 }
 
 bool state_is_locked(const struct state *state, pid_t *ret_pid) {
@@ -181,10 +200,16 @@ int state_load(const struct state *state, struct record **ret, struct error *err
     return load_record(path, ret, err);
 }
 
+/* On a full disk the reserve gives way, so that a transaction that has stopped the application can be ended.
+ */
 int state_save(const struct state *state, const struct record *record, struct error *err) {
     _cleanup_free_ char *path = state_path(state, "transaction.json");
+    _cleanup_free_ char *reserve = state_path(state, "reserve");
     _cleanup_json_ json_t *json = record_encode(record);
-    return save_json(path, json, err);
+    int r = save_json(path, json, err);
+    if (r != -ENOSPC && r != -EDQUOT)
+        return r;
+    return unlink(reserve) < 0 ? r : save_json(path, json, err);
 }
 
 int state_close(const struct state *state, const struct record *record, struct error *err) {

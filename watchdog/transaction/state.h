@@ -5,6 +5,7 @@
  *
  *   APP/lock                 flock: one run at a time; every child inherits the descriptor
  *   APP/transaction.json     the open transaction; its absence is "there is none"
+ *   APP/reserve              room for the record on a full disk
  *   APP/known-bad.json       releases that probes have failed
  *   APP/transactions/ID.json closed ones, as people and scripts see them
  *   APP/transactions/ID/     configuration, Compose files, baseline, logs, the full record

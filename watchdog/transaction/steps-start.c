@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "watchdog/docker/image.h"
 #include "watchdog/transaction/steps.h"
 
 #define CALL_TIME (30 * USEC_PER_SEC)
@@ -80,16 +81,6 @@ int step_create_new(struct context *context, struct error *err) {
                               context_deadline(context, START_TIME), err);
 }
 
-int step_create_old(struct context *context, struct error *err) {
-    _cleanup_strings_ char **services = context_services(context, false, true);
-    int r = context_open_compose(context, err);
-    if (r < 0 || !services[0])
-        return r;
-    r = compose_up(context->compose, services, COMPOSE_UP_NO_START, context_deadline(context, START_TIME),
-                   err);
-    return r < 0 ? error_prefix(err, "cannot make the old containers") : r > 0 ? -EPROTO : 0;
-}
-
 int step_policies_back(struct context *context, struct error *err) {
     const struct record *record = context->record;
     bool shut = record->phase == PHASE_SWITCH || (record->phase == PHASE_WATCH && record->gate == GATE_SHUT);
@@ -165,26 +156,60 @@ int step_start_all(struct context *context, struct error *err) {
     return context_record(context, err);
 }
 
-/* Are the containers still those that the transaction found? Then they are started as they are. */
-static int are_originals(struct context *context, struct error *err) {
+/* Does every service that ran have a container of the old image? Then those are started as they are: `up`
+ * would look at the tag, which may have named a newer image before we came. 1, 0 or -errno. */
+static int have_old_containers(struct context *context, bool all, struct error *err) {
     const struct record *record = context->record;
     struct container *list = NULL;
-    size_t count = 0, found = 0, wanted = 0;
+    size_t count = 0, missing = 0;
     int r = context_containers(context, &list, &count, err);
     for (size_t i = 0; r >= 0 && i < record->services_count; i++) {
-        const struct container *container = container_of(list, count, record->services[i].service);
-        wanted++;
-        found += container && string_equal(container->id, record->services[i].container_id);
+        const struct record_service *service = &record->services[i];
+        const struct container *container = container_of(list, count, service->service);
+        if (!service->database && (all || service->ran))
+            missing += !container || !string_equal(container->image_id, service->image_id);
     }
     containers_free(list, count);
-    return r < 0 ? r : found == wanted;
+    return r < 0 ? r : missing == 0;
+}
+
+/* The tags name the old images while Compose makes the containers, whatever they named before. */
+static int tags_as_running(struct context *context, struct error *err) {
+    const struct record *record = context->record;
+    int r = 0;
+    for (size_t i = 0; r >= 0 && i < record->services_count; i++)
+        if (record->services[i].tag && !record->services[i].database)
+            r = engine_tag(context->engine, record->services[i].image_id, record->services[i].tag,
+                           context_deadline(context, CALL_TIME), err);
+    return r;
+}
+
+int step_create_old(struct context *context, struct error *err) {
+    _cleanup_strings_ char **services = context_services(context, false, true);
+    int r = context_open_compose(context, err);
+    if (r < 0 || !services[0])
+        return r;
+    /* Behind a pin the image is certain, and the container has to be made from the pinned text; without one
+     * (back-out) containers that are right already stay. */
+    bool pinned = context->record->phase == PHASE_UNDO_START;
+    r = pinned ? 0 : have_old_containers(context, true, err);
+    if (r != 0)
+        return r < 0 ? r : 0;
+    if (!pinned)
+        r = tags_as_running(context, err);
+    if (r >= 0)
+        r = compose_up(context->compose, services, COMPOSE_UP_NO_START, context_deadline(context, START_TIME),
+                       err);
+    if (r == 0 && !pinned)
+        r = step_tags_old(context, err);
+    return r < 0 ? error_prefix(err, "cannot make the old containers") : r > 0 ? -EPROTO : 0;
 }
 
 int step_start_old(struct context *context, struct error *err) {
     _cleanup_strings_ char **services = context_services(context, false, false);
-    int originals = are_originals(context, err);
-    int r = originals < 0 ? originals : context_open_compose(context, err);
-    if (r >= 0 && services[0] && originals)
+    int there = have_old_containers(context, false, err);
+    int r = there < 0 ? there : context_open_compose(context, err);
+    if (r >= 0 && services[0] && there)
         r = compose_start(context->compose, services, context_deadline(context, START_TIME), err);
     else if (r >= 0 && services[0])
         r = compose_up(context->compose, services, 0, context_deadline(context, START_TIME), err);

@@ -40,6 +40,7 @@ struct supervisor {
     int fd; /* -1: no worker */
     struct buffer received;
     usec_t phase_begun; /* clock_boottime() */
+    unsigned attempts;  /* of the present phase, in this process, before the present one */
 
     bool resting;    /* the worker is PHASE_REST, for the record's phase */
     bool recovering; /* what comes after the rest is machine_recover()'s, else machine_failed()'s or _stop()'s
@@ -95,7 +96,7 @@ static struct machine_world world_of(const struct supervisor *self) {
         .fenced = self->fenced,
         .first_pass = self->record->first_pass != 0,
         .back_out_from = (enum phase)self->record->back_out_from,
-        .attempts = (unsigned)self->record->attempts,
+        .attempts = self->attempts,
     };
 }
 
@@ -212,7 +213,8 @@ static void incomplete(struct supervisor *self) {
         leave(self);
         return;
     }
-    self->record->outcome = OUTCOME_ROLLBACK_FAILED;
+    if (self->record->phase != PHASE_COMMIT)
+        self->record->outcome = OUTCOME_ROLLBACK_FAILED;
     record_note(self->record, "%s: %s", phase_name((enum phase)self->record->phase),
                 self->reason ? self->reason : "failed");
     if (save(self, &err) < 0)
@@ -251,7 +253,9 @@ static void begin_phase(struct supervisor *self, enum phase phase) {
     _cleanup_error_ struct error err = ERROR_NONE;
     struct record *record = self->record;
     note_end(self, phase);
-    record->attempts = (enum phase)record->phase == phase ? record->attempts + 1 : 0;
+    bool again = (enum phase)record->phase == phase;
+    self->attempts = again && self->phase_begun ? self->attempts + 1 : 0;
+    record->attempts = again ? record->attempts + 1 : 0;
     if (phase == PHASE_UNDO_STOP && !record->undone)
         record->undone = clock_realtime();
     record->phase = (int)phase;
