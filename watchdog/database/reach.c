@@ -142,3 +142,15 @@ int reach_container(const struct settings *settings, const struct container *con
         reach_add(reach, address, port, NULL, "%s:%s without a password", address, port);
     return 0;
 }
+
+int reach_open(const struct container *container, const char *path, int flags, struct error *err) {
+    if (container->pid <= 0)
+        return error_set(err, EINVAL, "the container \"%s\" does not run", container->name);
+    _cleanup_close_ int root = container_root(container, err);
+    if (root < 0)
+        return root;
+    int fd = open_inside(root, path, (uint64_t)flags);
+    return fd < 0
+               ? error_errno(err, errno, "cannot open \"%s\" in the container \"%s\"", path, container->name)
+               : fd;
+}

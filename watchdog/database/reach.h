@@ -34,3 +34,6 @@ void reach_add(struct reach *reach, const char *host, const char *port, const ch
 int reach_container(const struct settings *settings, const struct container *container, struct reach *reach,
                     struct error *err);
 void reach_done(struct reach *reach);
+
+/* Opens a path inside a running container, links resolved in there. Returns the fd, or -errno. */
+int reach_open(const struct container *container, const char *path, int flags, struct error *err);
