@@ -7,6 +7,8 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "probes/migrations.h"
+#include "probes/set.h"
 #include "watchdog/audit/journal.h"
 #include "watchdog/base/durable.h"
 #include "watchdog/base/memory.h"
@@ -91,6 +93,53 @@ static void no_key_stands_there_that_does_not_exist(void **state) {
     }
 }
 
+static void check_probe_key(const char *section, const char *where, const struct probe_key *key) {
+    _cleanup_free_ char *line = xasprintf(".TP\n.B %s=", key->name);
+    _cleanup_free_ char *begun = xasprintf("\n%s", section);
+    _cleanup_free_ char *text = part(begun, line, ".TP");
+    if (!text)
+        fail_msg("%s: %s= of %s is missing", CONF, key->name, where);
+    if (key->required != (strstr(text, "\nRequired.\n") != NULL))
+        fail_msg("%s: %s= of %s: whether it is required", CONF, key->name, where);
+    if (key->repeatable != (strstr(text, "\nMay be given several times.\n") != NULL))
+        fail_msg("%s: %s= of %s: whether it repeats", CONF, key->name, where);
+}
+
+/* Keys and nothing but them: as many entries as keys. */
+static void check_probe_keys(const char *page, const char *title, const struct probe_key *keys) {
+    _cleanup_free_ char *line = xasprintf(".SS %s", title);
+    _cleanup_free_ char *section = part(page, line, ".S");
+    size_t entries = 0, count = 0;
+    if (!section)
+        fail_msg("%s: \"%s\" is missing", CONF, title);
+    for (; keys && keys[count].name; count++)
+        check_probe_key(section, title, &keys[count]);
+    for (const char *at = section; (at = strstr(at, ".TP\n")); at++)
+        entries++;
+    if (entries != count)
+        fail_msg("%s: \"%s\" has %zu entries for %zu keys", CONF, title, entries, count);
+}
+
+static void every_key_of_every_kind_of_probe_is_explained(void **state) {
+    (void)state;
+    _cleanup_free_ char *page = read_page(CONF);
+    check_probe_keys(page, "Every kind of probe", probe_common_keys);
+    for (size_t i = 0; probe_kinds[i]; i++) {
+        _cleanup_free_ char *title = xasprintf("Kind=%s", probe_kinds[i]->name);
+        check_probe_keys(page, title, probe_kinds[i]->keys);
+        char timeout[DURATION_SIZE];
+        _cleanup_free_ char *said = xasprintf("%s for\n", duration_format(timeout, probe_kinds[i]->timeout));
+        if (!strstr(page, said))
+            fail_msg("%s: Timeout= of %s", CONF, probe_kinds[i]->name);
+    }
+    for (const struct pattern_set *set = migration_patterns; set->name; set++) {
+        _cleanup_free_ char *inner = xasprintf(" %s ", set->name), *outer = xasprintf("%s\n", set->name),
+                            *last = xasprintf(".BR %s .", set->name);
+        if (!strstr(page, inner) && !strstr(page, outer) && !strstr(page, last))
+            fail_msg("%s: the tool %s is missing", CONF, set->name);
+    }
+}
+
 /* Whether a `.TP` of the page is about @name: the next line begins with it after its macro. */
 static int has_entry(const char *page, const char *name) {
     for (const char *at = page; (at = strstr(at, "\n.TP\n.")); at++) {
@@ -155,6 +204,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_key_stands_in_its_section_with_its_default),
         cmocka_unit_test(no_key_stands_there_that_does_not_exist),
+        cmocka_unit_test(every_key_of_every_kind_of_probe_is_explained),
         cmocka_unit_test(every_command_and_option_is_explained),
         cmocka_unit_test(every_phase_and_exit_status_is_explained),
         cmocka_unit_test(every_field_of_the_journal_is_named),
