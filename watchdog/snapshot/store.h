@@ -31,8 +31,9 @@ struct snapshot {
     char *id;         /* as the transaction's, e.g. 20261123T031500Z-1f3a */
     char *app;        /* name of the application */
     char *directory;  /* absolute path of snapshots/ID */
-    bool complete;    /* snapshot.json is there and is what it was */
-    json_t *document; /* contents of snapshot.json; NULL of a partial one that was only listed */
+    bool complete;    /* snapshot.json is there and whole, and so is each tree's manifest */
+    char *problem;    /* why it is not complete; NULL when it is */
+    json_t *document; /* contents of snapshot.json; NULL of a listed one that is not complete */
 };
 void snapshot_free(struct snapshot *snapshot);
 void cleanup_snapshot(struct snapshot **snapshot);
@@ -77,8 +78,9 @@ const char *snapshot_verified(const struct snapshot *snapshot); /* "" when it wa
 /* The newest complete snapshot's directory of this tree, for tree_copy()'s @previous; NULL without one. */
 char *snapshots_previous_tree(const char *state, const char *app, const char *id, const char *name);
 
-/* Reads snapshots/ID. -ENOENT: none, or only a partial one; -EBADMSG: snapshot.json is damaged; -ENOTSUP: of
- * a newer format; -EINVAL: @id is no id, or it is of another application. */
+/* Reads snapshots/ID. -ENOENT: none, or only a partial one; -EBADMSG: snapshot.json is damaged, or a tree has
+ * no manifest because its second pass was cut; -ENOTSUP: of a newer format; -EINVAL: @id is no id, or it is
+ * of another application. */
 int snapshot_load(const char *state, const char *app, const char *id, struct snapshot **ret,
                   struct error *err);
 
@@ -87,7 +89,8 @@ int snapshots_list(const char *state, const char *app, struct snapshot ***ret, s
                    struct error *err);
 
 /* One row of `snapshots --json`: {id, created, complete, verified, verified_at, bytes, shared_bytes,
- * databases, trees, images, off_host}. New reference. */
+ * databases, trees, images, off_host}; of one that is not complete {id, complete, problem}. bytes counts
+ * dumps and files as they were, shared_bytes those of them that take no room of their own. New reference. */
 json_t *snapshot_summary(const struct snapshot *snapshot);
 
 struct snapshot_fault {
@@ -102,9 +105,11 @@ void snapshot_faults_free(struct snapshot_fault *list, size_t count);
 int snapshot_verify(const struct snapshot *snapshot, const char *state, const struct tree_run *run,
                     struct snapshot_fault **ret, size_t *ret_count, struct error *err);
 
+/* Removes it; killed in the middle it leaves a partial one. Returns 0 also when there was none. */
 int snapshot_remove(const char *state, const char *id, struct error *err);
 
-/* Drops what is over: partial ones, then the oldest until @keep complete ones are left. Never one in @needed
+/* Drops what is over: partial ones, then the oldest until @keep complete ones are left. A damaged one goes as
+ * the complete ones do, one of a newer format never. Never one in @needed
  * (ids, NULL-ended, may be NULL: of records that are open, of a clone that is kept), never the newest
  * verified one, and never one while no newer one has been verified. Removed ids are appended to @removed (may
  * be NULL). */
