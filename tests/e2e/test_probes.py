@@ -1,0 +1,355 @@
+"""Rounds of probes against real containers, without a transaction around them: tests/probes/rounds.c, one process per test."""
+
+import json
+import os
+import subprocess
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+PROJECT = "probes-test"
+IMAGE = os.environ.get("PROBES_IMAGE", "qaid/base")
+GATE_PORT = 18977
+ROUNDS = Path(os.environ.get("TESTS_BUILD", "build")) / "tests" / "probes" / "rounds"
+
+
+def docker(*arguments, check=True):
+    done = subprocess.run(["docker", *map(str, arguments)], capture_output=True, text=True)
+    if check and done.returncode != 0:
+        raise AssertionError(f"docker {' '.join(map(str, arguments))}: {done.stderr}")
+    return done.stdout.strip()
+
+
+def inspect(name):
+    return json.loads(docker("inspect", name))[0]
+
+
+def wait_until(condition, seconds=20):
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "it did not come to be in time"
+        time.sleep(0.05)
+    return found
+
+
+class Bench:
+    """Containers that look like Compose's, and rounds of probes over them."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        self.since = time.time() - 1
+        self.expected = []
+        self.rounds = None
+
+    def run(self, service, script="sleep 1000", *options, name=None, verb="run", expected=True, oneoff=False, **facts):
+        name = name or f"{PROJECT}-{service}-1"
+        labels = {"com.docker.compose.project": PROJECT, "com.docker.compose.service": service,
+                  "com.docker.compose.oneoff": str(oneoff)}
+        arguments = [verb, *(["-d"] if verb == "run" else []), "--name", name, "--network", PROJECT,
+                     *(["--init"] if script is not None else []),
+                     *(part for key, value in labels.items() for part in ("--label", f"{key}={value}")), *options]
+        arguments += [IMAGE, "busybox", "sh", "-c", script] if script is not None else [IMAGE]
+        docker(*arguments, check=not facts.pop("may_fail", False))
+        if expected:
+            self.expected.append({"service": service, **facts})
+        return name
+
+    def configure(self, probes, port=GATE_PORT):
+        path = self.directory / "app.conf"
+        head = f"""
+            [App]
+            Directory={self.directory}
+            BaseUrl=http://127.0.0.1:{port}
+            [Database]
+            Service=db
+            Name=app
+            User=app
+        """
+        path.write_text(textwrap.dedent(head) + textwrap.dedent(probes))
+        self.rounds = subprocess.Popen([ROUNDS, path, PROJECT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def look(self, **view):
+        view = {"since": self.since, "expected": self.expected, **view}
+        self.rounds.stdin.write(json.dumps(view) + "\n")
+        self.rounds.stdin.flush()
+        line = self.rounds.stdout.readline()
+        assert line, "the rounds ended"
+        self.answer = json.loads(line)
+        return self.answer["probes"]
+
+    def look_until(self, result, probe=None, seconds=20, **view):
+        def looked():
+            report = self.look(**view)
+            report = report[probe] if probe else next(iter(report.values()))
+            assert report["result"] == result or not report["fatal"], report
+            return report if report["result"] == result else None
+
+        return wait_until(looked, seconds)
+
+
+def clean():
+    names = docker("ps", "-aq", "--filter", f"label=com.docker.compose.project={PROJECT}").split()
+    if names:
+        docker("rm", "-f", *names)
+    docker("network", "rm", PROJECT, check=False)
+
+
+@pytest.fixture
+def bench(tmp_path):
+    clean()
+    docker("network", "create", PROJECT)
+    made = Bench(tmp_path)
+    yield made
+    if made.rounds:
+        made.rounds.stdin.close()
+        made.rounds.wait(10)
+    clean()
+
+
+CONTAINERS = """
+    [Probe containers]
+    Kind=containers
+"""
+
+
+def test_services_that_run_pass_and_their_restarts_are_seen(bench):
+    web = bench.run("web", "sleep 1000", "--restart", "always", image_id=inspect(IMAGE)["Id"])
+    bench.run("db", "sleep 1000", is_database=True)
+    bench.run("job", "exit 0", one_shot=True)
+    bench.run("stopped", "exit 3", must_run=False)
+    bench.configure(CONTAINERS)
+    passed = bench.look_until("pass")
+    assert passed["sentence"] == "3 services run as expected"
+    first_pass = time.time()
+    assert bench.look(first_pass=first_pass)["containers"]["result"] == "pass"
+    # a crash, as Docker sees one: its process dies by itself
+    os.kill(inspect(web)["State"]["Pid"], 9)
+    wait_until(lambda: inspect(web)["RestartCount"] == 1)
+    report = bench.look(first_pass=first_pass)["containers"]
+    assert (report["result"], report["fatal"]) == ("fail", True)
+    assert 'service "web" was restarted 1 time, exit status' in report["sentence"]
+
+
+@pytest.mark.parametrize("script, options, words", [
+    ("exit 3", [], 'service "web" ended with exit status 3'),
+    ("exit 3", ["--restart", "always"], 'service "web" was restarted'),
+    ("sleep 1000", ["--health-cmd", "false", "--health-interval", "200ms", "--health-retries", "2"], 'service "web" is unhealthy'),
+    ("x=a; while :; do x=$x$x; done", ["--memory", "16m", "--memory-swap", "16m"], 'service "web" ran out of memory'),
+    (None, ["--entrypoint", "/no/such/program"], 'service "web" could not be started: '),
+])
+def test_fatal_signs(bench, script, options, words):
+    bench.run("web", script, *options, may_fail=True)
+    bench.configure(CONTAINERS)
+
+    def fatal():
+        report = bench.look()["containers"]
+        return report if report["fatal"] else None
+
+    report = wait_until(fatal)
+    assert report["result"] == "fail" and words in report["sentence"]
+    assert bench.answer["trouble"] is None
+
+
+def test_one_restart_while_starting_is_forgiven(bench):
+    bench.run("web", "[ -e /tmp/again ] && exec sleep 1000; touch /tmp/again; exit 1", "--restart", "always",
+              "--health-cmd", "true", "--health-interval", "500ms")
+    bench.configure(CONTAINERS)
+    wait_until(lambda: inspect(f"{PROJECT}-web-1")["RestartCount"] == 1)
+    bench.look_until("pass")
+    assert bench.look(first_pass=time.time())["containers"]["result"] == "pass"
+
+
+def test_what_is_on_its_way_is_not_fatal(bench):
+    bench.run("web", "sleep 1000", "--health-cmd", "false", "--health-interval", "100s")
+    bench.configure(CONTAINERS)
+    assert bench.look()["containers"]["sentence"] == 'service "web" is still starting'
+    bench.expected = [{"service": "other"}]
+    assert bench.look()["containers"]["sentence"] == 'service "other" has no container'
+    bench.run("created", "sleep 1000", verb="create", expected=False)
+    bench.expected = [{"service": "created"}]
+    assert bench.look()["containers"]["sentence"] == 'service "created" is created'
+    bench.expected = [{"service": "web", "image_id": "sha256:0000"}]
+    assert "runs the image sha256:" in bench.look()["containers"]["sentence"]
+    assert not bench.look()["containers"]["fatal"]
+
+
+def test_a_database_that_is_down_is_trouble_of_the_host(bench):
+    db = bench.run("db", "sleep 1000", is_database=True)
+    bench.run("web", "sleep 1000")
+    bench.configure(CONTAINERS)
+    bench.look_until("pass")
+    docker("kill", db)
+    assert bench.look()["containers"]["result"] == "unknown"
+    assert bench.answer["trouble"] == f'the database\'s container "{db}" is exited'
+
+
+LOGS = """
+    [Probe log]
+    Kind=logs
+    Service=web
+    Fail=@prisma
+    Fail=(?i)migration failed
+    Pass=listening on port \\d+
+"""
+
+
+@pytest.mark.parametrize("line", [
+    "Error: P3018",
+    "\\033[31mMigration\\033[0m failed",
+    '{"level": 50, "msg": "migration \\\\u0066ailed"}',
+])
+@pytest.mark.parametrize("stream", [1, 2])
+@pytest.mark.parametrize("driver", ["json-file", "local"])
+def test_a_failed_migration_is_found_in_a_flood(bench, line, stream, driver):
+    bench.run("web", f"seq 1 150000; printf '%b\\n' '{line}' >&{stream}; seq 1 150000; echo listening on port 80; sleep 1000",
+              "--log-driver", driver)
+    bench.configure(LOGS)
+
+    def fatal():
+        report = bench.look()["log"]
+        return report if report["fatal"] else None
+
+    report = wait_until(fatal)
+    assert 'the log of "web" has: ' in report["sentence"]
+    assert "\x1b" not in report["sentence"] + report["evidence"]
+
+
+def test_lines_are_read_once_and_the_success_is_remembered(bench):
+    bench.run("web", "seq 1 100000; while [ ! -e /tmp/go ]; do sleep 0.05; done; echo listening on port 80 >&2; sleep 1000")
+    bench.configure(LOGS)
+    waiting = bench.look()["log"]
+    assert waiting["sentence"] == 'the log of "web" has no line yet that matches "listening on port \\d+"'
+    wait_until(lambda: sum(bench.look()["log"]["measured"]["lines"] for _ in range(3)) == 0)
+    docker("exec", f"{PROJECT}-web-1", "busybox", "touch", "/tmp/go")
+    passed = bench.look_until("pass")
+    assert passed["measured"]["lines"] == 1
+    assert bench.look()["log"]["result"] == "pass"
+    begin = time.monotonic()
+    bench.look()
+    assert time.monotonic() - begin < 1
+
+
+def test_what_the_old_release_also_logs_is_no_sign(bench):
+    bench.run("web", "echo listening on port 1; echo 'job 17: migration failed, 3 rows skipped'; sleep 1000")
+    bench.configure(LOGS)
+    time.sleep(0.5)
+    assert bench.look(is_baseline=True, since=0)["log"]["result"] == "pass"
+    docker("rm", "-f", f"{PROJECT}-web-1")
+    bench.run("web", "echo listening on port 1; echo 'job 18: migration failed, 4711 rows skipped'; sleep 1; "
+                     "echo 'migration failed: column is gone'; sleep 1000", expected=False)
+    bench.since = time.time() - 1
+    bench.look_until("pass", seconds=1)
+    wait_until(lambda: bench.look()["log"]["fatal"])
+    assert bench.look()["log"]["evidence"] == "migration failed: column is gone"
+
+
+def test_a_pass_pattern_that_the_running_release_never_said_fails_at_the_baseline(bench):
+    bench.run("web", "echo ready; sleep 1000")
+    bench.configure(LOGS)
+    time.sleep(0.5)
+    assert bench.look(is_baseline=True, since=0)["log"]["result"] == "fail"
+
+
+def test_a_log_that_cannot_be_read_is_unknown(bench):
+    bench.run("web", "echo listening on port 1; sleep 1000", "--log-driver", "none")
+    bench.configure(LOGS)
+    report = bench.look()["log"]
+    assert report["result"] == "unknown" and 'the log of "web" cannot be read: ' in report["sentence"]
+
+
+def test_lines_before_the_switch_do_not_count(bench):
+    bench.run("web", "echo migration failed; echo listening on port 1; sleep 2; echo listening on port 2; sleep 1000")
+    bench.configure(LOGS)
+    time.sleep(1)
+    bench.since = time.time()
+    bench.look_until("pass")
+
+
+SERVER = "mkdir -p /www/cgi-bin; echo {answer} >/www/index.html; " \
+    "printf '#!/bin/busybox sh\\necho; echo $HTTP_HOST\\n' >/www/cgi-bin/host; chmod +x /www/cgi-bin/host; " \
+    "exec busybox httpd -f -p {port} -h /www"
+
+
+def test_a_service_is_reached_by_its_name(bench):
+    bench.run("web", SERVER.format(answer="hello", port=3000))
+    bench.configure("""
+        [Probe web]
+        Kind=http
+        Request=GET http://web:3000/
+        Match=hello
+        [Probe closed]
+        Kind=http
+        Request=GET http://web:3001/
+    """)
+    assert bench.look_until("pass", "web")["sentence"] == "GET http://web:3000/ answered 200"
+    report = bench.look()["closed"]
+    assert report["result"] == "fail" and "could not connect" in report["sentence"]
+    docker("kill", f"{PROJECT}-web-1")
+    assert bench.look()["web"]["sentence"] == 'GET http://web:3000/: service "web" does not run'
+    assert bench.answer["trouble"] is None
+
+
+def test_requests_go_to_the_twin_while_the_gate_is_shut(bench):
+    bench.run("gate", SERVER.format(answer="gate", port=8080), "-p", f"127.0.0.1:{GATE_PORT}:8080", verb="create")
+    bench.configure(f"""
+        [Probe containers]
+        Kind=containers
+        [Probe page]
+        Kind=http
+        Request=GET /
+        Match=twin
+        Every=10min
+        [Probe host]
+        Kind=http
+        Request=GET /cgi-bin/host
+        Match=^127\\.0\\.0\\.1:{GATE_PORT}$
+        [Probe name]
+        Kind=http
+        Request=GET http://gate:8080/
+        Match=twin
+        [Probe other-port]
+        Kind=http
+        Request=GET http://127.0.0.1:1/
+    """)
+    shut = {"gate": "gate", "twin": f"{PROJECT}-twin"}
+    assert bench.look(**shut)["page"]["sentence"].endswith(f'the gate\'s twin "{PROJECT}-twin" does not run')
+    bench.run("gate", SERVER.format(answer="twin", port=8080), name=f"{PROJECT}-twin", oneoff=True, expected=False)
+    bench.look_until("pass", "page", **shut)
+    probes = bench.look(**shut)
+    results = {name: report["result"] for name, report in probes.items()}
+    assert results == {"containers": "pass", "page": "pass", "host": "pass", "name": "pass", "other-port": "unknown"}
+    assert "publishes no port 1," in probes["other-port"]["sentence"]
+    assert not probes["page"]["looked"]
+    # opened: what is looked at rarely is looked at anew, since the way has changed
+    docker("start", f"{PROJECT}-gate-1")
+    docker("rm", "-f", f"{PROJECT}-twin")
+    probes = wait_until(lambda: (found := bench.look(gate="gate"))["host"]["result"] == "pass" and found)
+    assert probes["page"]["result"] == "fail"
+    assert 'does not match "twin"' in probes["page"]["sentence"]
+    assert probes["containers"]["result"] == "pass"
+
+
+def test_a_fatal_sign_ends_the_round_at_once(bench):
+    bench.run("web", "exit 7")
+    bench.configure("""
+        [Probe containers]
+        Kind=containers
+        [Probe slow]
+        Kind=http
+        Request=GET http://127.0.0.1:18978/
+        Timeout=15s
+    """)
+    listener = subprocess.Popen(["python3", "-c", "import socket, time; s = socket.create_server(('127.0.0.1', 18978)); print(flush=True); time.sleep(60)"],
+                                stdout=subprocess.PIPE)
+    try:
+        listener.stdout.readline()
+        wait_until(lambda: inspect(f"{PROJECT}-web-1")["State"]["Status"] == "exited")
+        begin = time.monotonic()
+        probes = bench.look(stop_on_fatal=True)
+        assert time.monotonic() - begin < 3
+        assert probes["containers"]["fatal"] and not probes["slow"]["looked"]
+    finally:
+        listener.kill()
+        listener.wait()
