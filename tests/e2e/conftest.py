@@ -110,8 +110,10 @@ def before(application, kept):
 
 @pytest.fixture
 def program(application):
-    """The program, with the application's configuration and state directory; whatever of it still runs dies with the test."""
+    """The program, with the application's configuration (a short window) and state directory; whatever of it still runs dies with
+    the test."""
     with Program(application) as running:
+        running.configure(("Duration=10s", "Duration=3s"), ("Interval=1s", "Interval=500ms"))
         yield running
 
 

@@ -12,8 +12,14 @@ BINARY = Path(os.environ.get("TESTS_BUILD", "build")) / "upgrade-watchdog"
 
 DONE, ABORTED, USAGE, CONFIGURATION, REFUSED, ROLLED_BACK, INCOMPLETE, LOCKED = range(8)
 
+OUTCOMES = {DONE: ("upgraded", "up-to-date"), ABORTED: ("aborted",), REFUSED: ("refused", "rejected"), ROLLED_BACK: ("rolled-back",),
+            INCOMPLETE: ("rollback-failed",)}
+
 PHASES = ["preflight", "baseline", "resolve", "fetch", "backup", "quiesce", "freeze", "switch", "watch", "commit"]
-UNDO_PHASES = ["undo-stop", "undo-data", "undo-pins", "undo-start"]
+UNDO_OUTCOMES = {DONE: ("upgraded", "up-to-date"), ABORTED: ("aborted",), REFUSED: ("refused", "rejected"), ROLLED_BACK: ("rolled-back",),
+            INCOMPLETE: ("rollback-failed",)}
+
+PHASES = ["undo-stop", "undo-data", "undo-pins", "undo-start"]
 
 
 class Result:
@@ -63,17 +69,19 @@ class Run:
 
     def kill_all(self):
         """SIGKILL to the supervisor and everything it started that stayed in its session."""
-        for pid in self.members():
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+        self._signal_all(signal.SIGKILL)
         self.process.wait(30)
 
     def stop_all(self):
+        self._signal_all(signal.SIGSTOP)
+
+    def continue_all(self):
+        self._signal_all(signal.SIGCONT)
+
+    def _signal_all(self, number):
         for pid in self.members():
             try:
-                os.kill(pid, signal.SIGSTOP)
+                os.kill(pid, number)
             except ProcessLookupError:
                 pass
 
@@ -163,6 +171,12 @@ class Program:
     def phase(self):
         record = self.record()
         return record.get("phase") if record else None
+
+    def upgrade(self, code, timeout=240):
+        """upgrade with --json; the record of the transaction, after checking the exit code and the outcome that belongs to it."""
+        record = self.json("upgrade", code=code, timeout=timeout)
+        assert record["outcome"] in OUTCOMES[code], record
+        return record
 
     def configure(self, *replacements, append=""):
         """Changes the configuration: pairs of (old text, new text), and text to append."""
