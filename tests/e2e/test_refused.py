@@ -1,0 +1,121 @@
+"""P7: a run that is refused touches nothing. Each case is a host or an application on which an upgrade would break a promise."""
+
+import contextlib
+
+import pytest
+
+import fingerprint
+from application import release
+from program import REFUSED
+
+# What the probes' own logins write is theirs.
+PARTS = ["relations", "database", "roles", "data", "project", "containers", "tags"]
+
+
+@contextlib.contextmanager
+def untouched(application):
+    before = fingerprint.take(application)
+    yield
+    assert fingerprint.differences(before, fingerprint.take(application), only=PARTS) == []
+
+
+def refuse(program, *words):
+    """check and upgrade both refuse, and say why in words that name the trouble."""
+    checked = program("check")
+    assert checked.code == REFUSED, checked
+    record = program.upgrade(REFUSED)
+    for word in words:
+        assert word in record["reason"], record["reason"]
+        assert word in checked.output + checked.errors, checked
+    assert program.record() is None
+
+
+def sql(application, statement, database="qaid"):
+    connection = application.connect(database)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+    finally:
+        connection.close()
+
+
+def test_a_baseline_that_fails(application, program):
+    release("all", "1.3.0")
+    program.configure(("Request=GET /api/test-runs/1\n", "Request=GET /api/test-runs/999999999\nStatus=200\n"))
+    with untouched(application):
+        record = program.upgrade(REFUSED)
+        assert record["failed_probe"] == "test-run"
+        assert program("probe").code == 5
+
+
+def test_a_writable_mount_in_none_of_the_lists(application, program):
+    release("all", "1.3.0")
+    program.configure(("Ignore=volume:caddy-config\n", ""))
+    with untouched(application):
+        refuse(program, "caddy-config")
+
+
+def test_a_prepared_transaction(application, program):
+    release("all", "1.3.0")
+    sql(application, "ALTER SYSTEM SET max_prepared_transactions = 5")
+    application.compose("restart", "postgres")
+    application.wait_until_serving()
+    connection = application.connect()
+    connection.autocommit = False
+    connection.tpc_begin("forgotten")
+    connection.cursor().execute("CREATE TABLE forgotten (i int)")
+    connection.tpc_prepare()
+    connection.close()
+    try:
+        with untouched(application):
+            refuse(program, "prepared")
+    finally:
+        sql(application, "ROLLBACK PREPARED 'forgotten'")
+        sql(application, "ALTER SYSTEM RESET max_prepared_transactions")
+        application.compose("restart", "postgres")
+        application.wait_until_serving()
+
+
+def test_a_server_that_does_not_sync(application, program):
+    release("all", "1.3.0")
+    sql(application, "ALTER SYSTEM SET fsync = off")
+    sql(application, "SELECT pg_reload_conf()")
+    try:
+        with untouched(application):
+            refuse(program, "fsync")
+    finally:
+        sql(application, "ALTER SYSTEM RESET fsync")
+        sql(application, "SELECT pg_reload_conf()")
+
+
+def test_a_freeze_that_would_take_too_long(application, program):
+    release("all", "1.3.0")
+    program.configure(("Keep=3", "Keep=3\nMaxFreeze=1ms"))
+    with untouched(application):
+        refuse(program, "MaxFreeze")
+
+
+def test_a_database_service_that_is_down(application, program):
+    release("all", "1.3.0")
+    application.compose("stop", "postgres")
+    try:
+        before = fingerprint.take(application, database=False)
+        refuse(program, "postgres")
+        assert fingerprint.differences(before, fingerprint.take(application, database=False)) == []
+    finally:
+        application.compose("start", "postgres")
+        application.wait_until_serving()
+
+
+@pytest.mark.parametrize("key, value", [("Name", "nowhere"), ("User", "nobody"), ("Service", "mysql")])
+def test_a_database_that_is_not_there(application, program, key, value):
+    release("all", "1.3.0")
+    old = {"Name": "qaid", "User": "qaid", "Service": "postgres"}[key]
+    program.configure((f"{key}={old}\n", f"{key}={value}\n"))
+    with untouched(application):
+        checked = program("check")
+        assert checked.code in (3, 4), checked
+        assert value in checked.output + checked.errors
+        result = program("upgrade")
+        assert result.code == checked.code, result
+        assert value in result.output + result.errors
