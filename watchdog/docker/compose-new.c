@@ -39,11 +39,22 @@ static char **paths_of_label(const char *directory, const char *label) {
     return take_ptr(list);
 }
 
-static int all_contained(char *const *some, char *const *list) {
-    for (size_t i = 0; some && some[i]; i++)
-        if (!strings_contain(list, some[i]))
-            return 0;
-    return 1;
+/* The same file, by whatever path. */
+static bool same_file(const char *a, const char *b) {
+    struct stat one, other;
+    return string_equal(a, b) || (stat(a, &one) == 0 && stat(b, &other) == 0 && one.st_dev == other.st_dev &&
+                                  one.st_ino == other.st_ino);
+}
+
+static bool all_contained(char *const *some, char *const *list) {
+    for (size_t i = 0; some && some[i]; i++) {
+        bool found = false;
+        for (size_t k = 0; !found && list && list[k]; k++)
+            found = same_file(some[i], list[k]);
+        if (!found)
+            return false;
+    }
+    return true;
 }
 
 /* Containers made in this directory, by whatever name of the path. */
@@ -106,7 +117,7 @@ static void find_env_files(struct compose *compose, char *const *named, const st
     _cleanup_strings_ char **labelled =
         witness ? paths_of_label(compose->directory, container_label(witness, LABEL ".environment_file"))
                 : NULL;
-    if (labelled && !(strings_count(labelled) == 1 && string_equal(labelled[0], usual))) {
+    if (labelled && !(strings_count(labelled) == 1 && same_file(labelled[0], usual))) {
         compose->env_files = take_ptr(labelled);
         compose->env_files_explicit = true;
     } else if (access(usual, F_OK) == 0) {

@@ -83,8 +83,7 @@ static int copy_once(struct engine *engine, const char *container, const char *p
         r = entry_read(&copy.archive, limit, content, ret_target);
     buffer_done(&copy.archive);
     if (r == -EFBIG)
-        return error_set(err, EFBIG, "the file \"%s\" in the container is larger than %zu bytes", path,
-                         limit);
+        return error_set(err, EFBIG, "\"%s\" in the container is larger than %zu bytes", path, limit);
     if (r == -EISDIR)
         return error_set(err, EISDIR, "\"%s\" in the container is no regular file", path);
     if (r == -EBADMSG)

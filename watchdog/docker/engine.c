@@ -46,15 +46,23 @@ const char *engine_id(const struct engine *engine) {
     return engine->id;
 }
 
-char *url_escape(const char *text) {
+static char *escape(const char *text, const char *kept) {
     static const char hex[] = "0123456789ABCDEF";
     struct buffer escaped = { 0 };
     for (const unsigned char *at = (const unsigned char *)text; *at; at++)
-        if (isalnum(*at) || strchr("-._~", *at))
+        if (isalnum(*at) || strchr(kept, *at))
             buffer_append(&escaped, at, 1);
         else
             buffer_append(&escaped, (char[]){ '%', hex[*at >> 4], hex[*at & 15] }, 3);
     return buffer_take(&escaped);
+}
+
+char *url_escape(const char *text) {
+    return escape(text, "-._~");
+}
+
+char *url_escape_path(const char *text) {
+    return escape(text, "-._~/:@");
 }
 
 struct version {

@@ -81,6 +81,8 @@ static void report(struct pull *pull, bool last) {
         return;
     uint64_t bytes, total;
     pull_layers_sum(&pull->layers, &bytes, &total);
+    if (total == 0 && !last)
+        return;
     pull->reported = now;
     pull->progress(pull->userdata, bytes, total);
 }

@@ -35,19 +35,22 @@ const char *image_digest(const struct image *image, const char *name) {
     return "";
 }
 
-static char **strings_of(const json_t *array) {
+/* Those with a digest, or those without: containerd's store lists both as tags. */
+static char **names_of(const json_t *array, bool with_digest) {
     char **list = NULL;
     size_t i;
     const json_t *value;
-    json_array_foreach(array, i, value) if (json_is_string(value) &&
-                                            !string_starts_with(json_string_value(value), "<none>"))
-        strings_append(&list, json_string_value(value));
+    json_array_foreach(array, i, value) {
+        const char *name = json_string_value(value);
+        if (name && !string_starts_with(name, "<none>") && (strchr(name, '@') != NULL) == with_digest)
+            strings_append(&list, name);
+    }
     return list;
 }
 
 int engine_image(struct engine *engine, const char *reference, usec_t deadline, struct image *ret,
                  struct error *err) {
-    _cleanup_free_ char *escaped = url_escape(reference);
+    _cleanup_free_ char *escaped = url_escape_path(reference);
     _cleanup_free_ char *path = xasprintf("/images/%s/json", escaped);
     _cleanup_json_ json_t *inspect = NULL;
     int r = engine_request(engine, "GET", path, NULL, deadline, &inspect, err);
@@ -59,8 +62,8 @@ int engine_image(struct engine *engine, const char *reference, usec_t deadline, 
         return error_set(err, EBADMSG, "Docker's description of the image \"%s\" has no Id", reference);
     *ret = (struct image){
         .id = xstrdup(id),
-        .repo_tags = strings_of(json_object_get(inspect, "RepoTags")),
-        .repo_digests = strings_of(json_object_get(inspect, "RepoDigests")),
+        .repo_tags = names_of(json_object_get(inspect, "RepoTags"), false),
+        .repo_digests = names_of(json_object_get(inspect, "RepoDigests"), true),
         .version = xstrdup(json_get_string(json_path(inspect, "Config.Labels"), LABEL_VERSION, "")),
         .created = xstrdup(json_get_string(inspect, "Created", "")),
         .size = size > 0 ? (uint64_t)size : 0,
@@ -77,7 +80,7 @@ int engine_tag(struct engine *engine, const char *image_id, const char *referenc
         return r;
     if (*name.digest)
         return error_set(err, EINVAL, "the image name \"%s\" has a digest, expected NAME:TAG", reference);
-    _cleanup_free_ char *image = url_escape(image_id), *repository = url_escape(name.written);
+    _cleanup_free_ char *image = url_escape_path(image_id), *repository = url_escape(name.written);
     _cleanup_free_ char *path =
         xasprintf("/images/%s/tag?repo=%s&tag=%s", image, repository, reference_tag(&name));
     return engine_request(engine, "POST", path, NULL, deadline, NULL, err);
@@ -88,7 +91,7 @@ int engine_untag(struct engine *engine, const char *reference, usec_t deadline, 
     int r = reference_parse(reference, &name, err); /* never an ID: that would remove the image */
     if (r < 0)
         return r;
-    _cleanup_free_ char *escaped = url_escape(reference);
+    _cleanup_free_ char *escaped = url_escape_path(reference);
     _cleanup_free_ char *path = xasprintf("/images/%s?noprune=1", escaped);
     return engine_request(engine, "DELETE", path, NULL, deadline, NULL, err);
 }
@@ -103,7 +106,7 @@ int engine_distribution_digest(struct engine *engine, const char *reference, use
     r = auth_request_headers(name.host, deadline, &headers, err);
     if (r < 0)
         return r;
-    _cleanup_free_ char *escaped = url_escape(reference);
+    _cleanup_free_ char *escaped = url_escape_path(reference);
     _cleanup_free_ char *path = xasprintf("/distribution/%s/json", escaped);
     struct request request = { .method = "GET", .path = path, .headers = headers, .deadline = deadline };
     _cleanup_buffer_ struct buffer answer = { 0 };

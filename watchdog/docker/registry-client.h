@@ -32,7 +32,6 @@ int registry_open(const char *host, const char *path, bool insecure, usec_t dead
                   struct error *err);
 void registry_done(struct registry *registry);
 
-/* GET /v2/PATH/@what ("manifests/sha256:…"), at most @limit bytes. -ENOENT for 404, -EACCES for 401 and 403.
- */
+/* GET /v2/PATH/@what ("manifests/sha256:…"), at most @limit bytes. -ENOENT: 404, -EACCES: 401 or 403. */
 int registry_get(struct registry *registry, const char *what, const char *accept, size_t limit,
                  struct buffer *ret, struct error *err);

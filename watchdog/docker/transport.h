@@ -57,5 +57,8 @@ int transport_request(const struct engine *engine, const struct request *request
  */
 int transport_refused(const struct request *request, long status, const char *body, size_t size,
                       struct error *err);
+/* As url_escape(), for something that is a path itself, such as an image's name. Owned by the caller. */
+char *url_escape_path(const char *text);
+
 /* The error of a connection that could not be made. */
 int transport_unreachable(const struct engine *engine, int number, struct error *err);
