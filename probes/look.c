@@ -19,7 +19,7 @@
 
 static void say(const struct look_job *job, json_t *value) {
     _cleanup_json_ json_t *owned = value;
-    _cleanup_free_ char *text = json_text(value);
+    _cleanup_free_ char *text = json_text(owned);
     if (write_all(job->fd, text, strlen(text)) < 0 || write_all(job->fd, "\n", 1) < 0)
         _exit(1);
 }

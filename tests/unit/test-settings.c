@@ -253,7 +253,7 @@ static void every_beginning_of_a_file_is_read_or_refused(void **state) {
 static void files_of_other_editors_are_read(void **state) {
     (void)state;
     static const char *const texts[] = {
-        "\xEF\xBB\xBF" REQUIRED,
+        ("\xEF\xBB\xBF" REQUIRED),
         "[App]\r\nDirectory=/opt/qaid\r\n[Database]\r\nService=postgres\r\nName=qaid\r\nUser=qaid\r\n",
         "[App]\nDirectory=/opt/qaid\n[Database]\nService=postgres\nName=qaid\nUser=qaid",
         "[App]\nDirectory=/opt/qaid\n[Database]\nService=postgres\nName=qaid\nUser=qaid\r",

@@ -155,7 +155,7 @@ static void a_reader_that_does_not_read_is_not_waited_for(void **state) {
         terminal_tell(&terminal, TONE_PLAIN, "%u: a line that is some fifty bytes long, and goes on", i);
     assert_true(clock_boottime() - begun < 5 * USEC_PER_SEC);
     assert_true(terminal.stuck);
-    _cleanup_free_ char *got = read_there(ends[0]);
+    free(read_there(ends[0]));
     terminal_tell(&terminal, TONE_PLAIN, "again");
     _cleanup_free_ char *again = read_there(ends[0]);
     assert_string_equal(again, "again\n");
