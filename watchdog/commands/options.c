@@ -99,7 +99,7 @@ static int take_value(struct reader *reader, const struct option_row *row, const
         if (attached && !is_word_of(row->argument, attached))
             return error_set(err, EINVAL, "\"%s=%s\" is unknown, expected %s", row->name, attached,
                              row->argument);
-        *(const char **)target = attached;
+        ret->verify_how = attached;
         return 0;
     case OPTION_LATER:
         break;

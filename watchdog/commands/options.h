@@ -31,7 +31,8 @@ struct options {
 enum option_storage {
     OPTION_FLAG,  /* bool */
     OPTION_TEXT,  /* const char * */
-    OPTION_HOW,   /* --verify or --verify=HOW, one of the words in .argument ("checksums|restore") */
+    OPTION_HOW,   /* --verify or --verify=HOW, one of the words in .argument ("checksums|restore"); to verify
+                     and verify_how, whatever the offset */
     OPTION_LATER, /* known, but not to this version */
 };
 
