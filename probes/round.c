@@ -16,6 +16,14 @@
 #include "watchdog/base/json.h"
 #include "watchdog/base/memory.h"
 
+#if defined(__SANITIZE_ADDRESS__)
+#define HAS_ADDRESS_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define HAS_ADDRESS_SANITIZER 1
+#endif
+#endif
+
 #define CHILDREN_LIMIT 6
 #define CHILD_MEMORY ((rlim_t)2 * 1024 * 1024 * 1024)
 #define MESSAGE_LIMIT ((size_t)128 * 1024 * 1024)
@@ -64,7 +72,7 @@ static bool is_host(const struct round *round, const struct lane *lane) {
 static void limit_child(void) {
     const struct rlimit no_core = { 0, 0 };
     setrlimit(RLIMIT_CORE, &no_core);
-#if !defined(__SANITIZE_ADDRESS__)
+#ifndef HAS_ADDRESS_SANITIZER
     const struct rlimit memory = { CHILD_MEMORY, CHILD_MEMORY };
     setrlimit(RLIMIT_AS, &memory);
 #endif

@@ -1,0 +1,164 @@
+#!/usr/bin/env python3
+"""A small real server for the tests of http probes: prints its port, then serves until its parent is gone."""
+
+import json
+import socket
+import struct
+import sys
+import time
+import urllib.parse
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+STATE = {"logins": 0, "tokens": set(), "hits": {}}
+PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 32
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *arguments):
+        pass
+
+    def answer(self, status, body=b"", kind="text/plain", headers=()):
+        body = body if isinstance(body, bytes) else body.encode()
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        for name, value in headers:
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def json(self, value, status=200, headers=()):
+        self.answer(status, json.dumps(value), "application/json", headers)
+
+    def body(self):
+        return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+
+    def do(self):
+        url = urllib.parse.urlsplit(self.path)
+        name = url.path.strip("/").split("/")[0]
+        STATE["hits"][name] = STATE["hits"].get(name, 0) + 1
+        body = self.body()
+        handler = getattr(self, "on_" + name.replace("-", "_"), None)
+        if handler:
+            handler(url, body)
+        else:
+            self.answer(404, "no such page")
+
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do
+
+    def on_ok(self, url, body):
+        self.answer(200, "all is well")
+
+    def on_status(self, url, body):
+        self.answer(int(url.path.split("/")[2]), "as you like it")
+
+    def on_echo(self, url, body):
+        self.json({"method": self.command, "path": self.path, "host": self.headers["Host"],
+                   "headers": {k.lower(): v for k, v in self.headers.items()}, "body": body.decode()})
+
+    def on_login(self, url, body):
+        given = json.loads(body)
+        STATE["logins"] += 1
+        if given.get("password") != 'p"w %{x}ü':
+            self.json({"error": "wrong password " + str(given.get("password"))}, 401)
+            return
+        token = "token-%08d" % STATE["logins"]
+        STATE["tokens"].add(token)
+        self.json({"token": token, "id": 7})
+
+    def on_logins(self, url, body):
+        self.json({"logins": STATE["logins"]})
+
+    def on_forget(self, url, body):
+        STATE["tokens"].clear()
+        self.answer(200, "forgotten")
+
+    def on_projects(self, url, body):
+        token = (self.headers.get("Authorization") or "").replace("Bearer ", "")
+        if token not in STATE["tokens"]:
+            self.json({"error": "who are you, " + token}, 401)
+            return
+        self.json([{"id": 1, "name": "one"}, {"id": 2, "name": "two"}])
+
+    def on_run(self, url, body):
+        # key order and times change from look to look, what matters does not
+        steps = [{"screenshot": "/image/1.png"}, {"screenshot": "../image/2.png"}]
+        self.json({"time": time.time(), "steps": steps, "status": "passed"}
+                  if STATE["hits"]["run"] % 2 else {"status": "passed", "steps": steps, "time": time.time()})
+
+    def on_changed(self, url, body):
+        self.json({"rows": 10 - STATE["hits"]["changed"]})
+
+    def on_assets(self, url, body):
+        self.json({"urls": urllib.parse.parse_qs(url.query).get("u", [])})
+
+    def on_image(self, url, body):
+        self.answer(200, PNG, "image/png")
+
+    def on_empty_image(self, url, body):
+        self.answer(200, b"", "image/png")
+
+    def on_html(self, url, body):
+        self.answer(200, "<html>not found, but nicely</html>", "text/html")
+
+    def on_form(self, url, body):
+        csrf = "secret&csrf=\"value\""
+        if self.command == "GET":
+            self.answer(200, '<input name="csrf" value=\'%s\'>' % csrf, "text/html",
+                        [("Set-Cookie", "session=s3ss10n; Path=/; HttpOnly")])
+            return
+        fields = urllib.parse.parse_qs(body.decode(), keep_blank_values=True)
+        good = fields.get("csrf") == [csrf] and "session=s3ss10n" in (self.headers.get("Cookie") or "")
+        self.answer(200 if good else 403, "welcome" if good else "go away: " + repr(fields))
+
+    def on_redirect(self, url, body):
+        self.answer(302, "", headers=[("Location", "/ok")])
+
+    def on_loop(self, url, body):
+        self.answer(302, "", headers=[("Location", "/loop")])
+
+    def on_limited(self, url, body):
+        self.answer(429, "slow down", headers=[("Retry-After", "77")])
+
+    def on_maintenance(self, url, body):
+        self.answer(503, "soon", headers=[("Retry-After", "5")])
+
+    def on_newline(self, url, body):
+        self.json({"token": "a\r\nX-Evil: 1", "empty": "", "number": 12345, "list": [1]})
+
+    def on_big(self, url, body):
+        self.answer(200, b"x" * (9 * 1024 * 1024))
+
+    def on_aaaa(self, url, body):
+        self.answer(200, b"a" * 5000 + b"!")
+
+    def on_slow(self, url, body):
+        time.sleep(30)
+        self.answer(200, "at last")
+
+    def on_nothing(self, url, body):
+        self.close_connection = True
+
+    def on_reset(self, url, body):
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.connection.close()
+        self.close_connection = True
+
+    def on_garbage(self, url, body):
+        self.wfile.write(b"SSH-2.0-this is no http\r\n\r\n")
+        self.close_connection = True
+
+    def on_deep(self, url, body):
+        self.answer(200, "[" * 100000, "application/json")
+
+
+server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+server.daemon_threads = True
+print(server.server_address[1], flush=True)
+try:
+    server.serve_forever()
+except KeyboardInterrupt:
+    sys.exit(0)
