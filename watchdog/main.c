@@ -10,6 +10,7 @@
 
 #include "watchdog/base/text.h"
 #include "watchdog/commands/options.h"
+#include "watchdog/transaction/worker.h"
 
 #define EXIT_WRONG_USE 2
 
@@ -28,6 +29,9 @@ int main(int argc, char **argv) {
     setlocale(LC_CTYPE, "C.UTF-8");
     signal(SIGPIPE, SIG_IGN);
     prctl(PR_SET_DUMPABLE, 0); /* a core dump would hold secrets */
+
+    if (argc > 1 && string_equal(argv[1], WORKER_ARGUMENT))
+        return worker_main(argc - 1, argv + 1);
 
     struct options options;
     _cleanup_error_ struct error err = ERROR_NONE;

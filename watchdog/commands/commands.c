@@ -27,7 +27,23 @@ static const struct option_row salvage_options[] = {
     { 0 },
 };
 
+static const struct option_row upgrade_options[] = {
+    { "--here", NULL, OPTION_FLAG, AT(here), "in this process, also where systemd runs" },
+    { "--again", NULL, OPTION_FLAG, AT(again), "also to a release that is known to be bad" },
+    { 0 },
+};
+
+static const struct option_row rollback_options[] = {
+    { "--yes", NULL, OPTION_FLAG, AT(yes), "do not ask" },
+    { 0 },
+};
+
 const struct command commands[] = {
+    { "upgrade", "APP", 1, { APP }, upgrade_options, command_upgrade,
+      "upgrade to what the registry has, watch it, roll back if it fails" },
+    { "rollback", "APP [ID]", 1, { APP, ID }, rollback_options, command_rollback,
+      "back to the newest or the named snapshot, on a person's word" },
+    { "recover", "APP", 1, { APP }, NULL, command_recover, "finish what a dead run left" },
     { "init", "DIR", .summary = "write a configuration for the Compose project in DIR" },
     { "rehearse", "APP", .summary = "the transaction up to and with the rehearsal" },
     { "hold", "APP [VERSION or TIME]", .summary = "no upgrade, to that version or for so long" },
