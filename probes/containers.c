@@ -87,8 +87,11 @@ static struct finding judge_running(const struct probe_view *view, const struct 
     const char *name = name_of(container);
     if (string_equal(container->health, "unhealthy"))
         return found(PROBE_FAIL, true, xasprintf("service \"%s\" is unhealthy", name));
+    /* One that was started after the first pass (the gate, at its opening) has had no time to be healthy. */
+    bool is_new = view->first_pass_realtime && container->started >= view->first_pass_realtime;
     if (string_equal(container->health, "starting"))
-        return found(PROBE_FAIL, false, xasprintf("service \"%s\" is still starting", name));
+        return found(is_new ? PROBE_UNKNOWN : PROBE_FAIL, false,
+                     xasprintf("service \"%s\" is still starting", name));
     /* the database's restarts are none of the release's, once it runs again */
     return expected->is_database ? found(PROBE_PASS, false, NULL)
                                  : judge_restarts(view, facts, container, false);

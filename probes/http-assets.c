@@ -57,6 +57,8 @@ void http_assets(struct http_look *http, const json_t *urls, struct probe_report
     size_t looked_at = 0, count = json_array_size(urls);
     for (size_t i = 0; i < count && looked_at < ASSETS_LIMIT && report->result == PROBE_PASS; i++) {
         const char *link = json_string_value(json_array_get(urls, i));
+        if (json_is_null(json_array_get(urls, i)))
+            continue; /* a member that this item does not have is no link */
         looked_at++;
         if (!link || !*link)
             probe_fail(report, "asset %zu of %zu is no text", i + 1, count);
