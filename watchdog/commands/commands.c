@@ -38,18 +38,30 @@ static const struct option_row rollback_options[] = {
     { 0 },
 };
 
+static const struct option_row snapshot_options[] = {
+    { "--verify", "checksums|restore", OPTION_HOW, AT(verify),
+      "read everything back; with restore, restore the dump beside the database and count its rows" },
+    { 0 },
+};
+
 const struct command commands[] = {
+    { "check", "APP", 1, { APP }, NULL, command_check, "could an upgrade run now? changes nothing" },
+    { "plan", "APP", 1, { APP }, NULL, command_plan, "what an upgrade would change; changes nothing" },
     { "upgrade", "APP", 1, { APP }, upgrade_options, command_upgrade,
       "upgrade to what the registry has, watch it, roll back if it fails" },
+    { "probe", "APP", 1, { APP }, NULL, command_probe, "every probe once" },
+    { "snapshot", "APP", 1, { APP }, snapshot_options, command_snapshot, "make a snapshot now" },
+    { "snapshots", "APP", 1, { APP }, snapshot_options, command_snapshots, "the snapshots there are" },
     { "rollback", "APP [ID]", 1, { APP, ID }, rollback_options, command_rollback,
       "back to the newest or the named snapshot, on a person's word" },
     { "recover", "APP", 1, { APP }, NULL, command_recover, "finish what a dead run left" },
+    { "status", "[APP]", 0, { APP }, NULL, command_status, "phase, release, pins, last outcome" },
+    { "history", "[APP]", 0, { APP }, NULL, command_history, "outcomes, newest first" },
+    { "report", "APP [ID]", 1, { APP, ID }, report_options, command_report, "one transaction in full" },
     { "init", "DIR", .summary = "write a configuration for the Compose project in DIR" },
     { "rehearse", "APP", .summary = "the transaction up to and with the rehearsal" },
     { "hold", "APP [VERSION or TIME]", .summary = "no upgrade, to that version or for so long" },
     { "approve", "APP VERSION", .summary = "let a held upgrade through" },
-    { "history", "[APP]", 0, { APP }, .run = command_history, .summary = "outcomes, newest first" },
-    { "report", "APP [ID]", 1, { APP, ID }, report_options, command_report, "one transaction in full" },
     { "salvage", "APP ID", .options = salvage_options, .summary = "the rows that a rollback lost" },
     { 0 },
 };
