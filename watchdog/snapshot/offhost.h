@@ -9,7 +9,7 @@
  *                               owners, ACLs, extended attributes, holes and hard links
  *     snapshot.json             of the snapshot, and under "off_host" the checksums of these files
  *
- * `tar --zstd --xattrs --acls -xpf files.tar.zst` gives the files back on any machine.
+ * `tar --zstd --acls --xattrs --xattrs-include='*' -xpf files.tar.zst` gives the files back on any machine.
  */
 
 #include <stdbool.h>
