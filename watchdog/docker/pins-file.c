@@ -110,8 +110,10 @@ int pins_file_edit(const char *path, const char *service, const char *image, con
     if (r < 0)
         return r;
     r = pins_edit(text, size, service, image, transaction, &edited, &edited_size, err);
-    if (r < 0)
-        return error_prefix(err, "\"%s\"", path);
+    if (r < 0) {
+        error_prefix(err, "\"%s\"", path);
+        return r;
+    }
     return finish(path, text, size, edited, edited_size, err);
 }
 
@@ -122,7 +124,9 @@ int pins_file_remove(const char *path, const char *service, const char *image, s
     if (r < 0)
         return r;
     r = pins_remove(text, size, service, image, &edited, &edited_size, err);
-    if (r < 0)
-        return error_prefix(err, "\"%s\"", path);
+    if (r < 0) {
+        error_prefix(err, "\"%s\"", path);
+        return r;
+    }
     return finish(path, text, size, edited, edited_size, err);
 }

@@ -66,8 +66,10 @@ static int compare_contents(struct comparing *comparing, struct difference *diff
         return cannot(comparing, live->path, -errno, err);
     char digest[MANIFEST_DIGEST_SIZE];
     int r = contents_digest(file, comparing->work, digest, err);
-    if (r < 0)
-        return error_prefix(err, "\"%s\"", live->path);
+    if (r < 0) {
+        error_prefix(err, "\"%s\"", live->path);
+        return r;
+    }
     if (strcmp(digest, first->digest) != 0)
         found(difference, TREE_CHANGED, xstrdup("other contents"));
     return 0;

@@ -62,7 +62,8 @@ static int copy_regular(struct beneath *source, int from_fd, const char *from_na
     r = copy_opened(fd, entry, to_fd, to_name, work, err);
     if (r < 0) {
         _cleanup_free_ char *name = beneath_name(source, entry->path);
-        return error_prefix(err, "\"%s\"", name);
+        error_prefix(err, "\"%s\"", name);
+        return r;
     }
     r = attributes_xattrs(from_fd, from_name, entry);
     if (r < 0 && !gone(r))

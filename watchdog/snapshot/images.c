@@ -148,8 +148,10 @@ int image_archive_make(const char *state, struct engine *engine, const char *ima
     if (r < 0 || (r = durable_unlink(AT_FDCWD, record, err)) < 0)
         return r;
     r = save(partial, engine, image_id, run, &file, err);
-    if (r < 0)
-        return error_prefix(err, "cannot archive the image \"%s\"", image_id);
+    if (r < 0) {
+        error_prefix(err, "cannot archive the image \"%s\"", image_id);
+        return r;
+    }
     r = durable_rename(AT_FDCWD, partial, AT_FDCWD, archive, err);
     if (r < 0 || (r = write_record(base, image_id, &file, err)) < 0)
         return r;
@@ -167,8 +169,10 @@ int image_archive_check(const struct image_archive *archive, const struct tree_r
         return error_errno(err, errno, "cannot open \"%s\"", archive->path);
     posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
     int r = contents_digest(fd, &work, digest, err);
-    if (r < 0)
-        return error_prefix(err, "\"%s\"", archive->path);
+    if (r < 0) {
+        error_prefix(err, "\"%s\"", archive->path);
+        return r;
+    }
     if (strcmp(digest, archive->sha256) != 0)
         return error_set(err, EBADMSG, "the archive \"%s\" is not what was written: its checksum is another",
                          archive->path);
@@ -201,7 +205,9 @@ int image_archive_load(const struct image_archive *archive, struct engine *engin
     if (r < 0 && inner.number)
         error_move(err, &inner);
     work_end(&loading.work);
-    return r < 0 ? error_prefix(err, "cannot load the archive \"%s\"", archive->path) : 0;
+    if (r < 0)
+        error_prefix(err, "cannot load the archive \"%s\"", archive->path);
+    return r < 0 ? r : 0;
 }
 
 static bool is_needed(const char *name, char *const *needed) {

@@ -208,8 +208,10 @@ int manifest_read(const char *path, struct manifest **ret, struct error *err) {
     _cleanup_manifest_ struct manifest *manifest = xcalloc(1, sizeof(*manifest));
     size_t number = 0;
     int r = read_lines(file, manifest, &number, err);
-    if (r < 0)
-        return error_prefix(err, "\"%s\", line %zu", path, number);
+    if (r < 0) {
+        error_prefix(err, "\"%s\", line %zu", path, number);
+        return r;
+    }
     if (manifest->entries_count == 0)
         return error_set(err, EBADMSG, "\"%s\" has no entries", path);
     *ret = take_ptr(manifest);

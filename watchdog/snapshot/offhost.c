@@ -64,8 +64,10 @@ static int copy_file(struct copying *copying, const json_t *entry, struct error 
     if (to < 0)
         return error_errno(err, errno, "cannot create \"%s\"", target);
     int r = contents_copy(from, to, &copying->work, &size, digest, err);
-    if (r < 0)
-        return error_prefix(err, "\"%s\"", target);
+    if (r < 0) {
+        error_prefix(err, "\"%s\"", target);
+        return r;
+    }
     if (!string_equal(digest, json_get_string(entry, "sha256", "")))
         return error_set(err, EBADMSG, "\"%s\" is not what was written: its checksum is another", source);
     if (fsync(to) < 0)
@@ -122,8 +124,10 @@ static int verify_files(const char *directory, const char *app, const char *id, 
         /* From the disk, not from memory. */
         posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
         r = contents_digest(fd, work, digest, err);
-        if (r < 0)
-            return error_prefix(err, "\"%s\"", path);
+        if (r < 0) {
+            error_prefix(err, "\"%s\"", path);
+            return r;
+        }
         if (!string_equal(digest, json_get_string(entry, "sha256", "")))
             return error_set(err, EBADMSG, "\"%s\" is not what was written: its checksum is another", path);
     }
@@ -168,7 +172,9 @@ int offhost_copy(const struct snapshot *snapshot, const char *directory, const s
     *ret_bytes = 0;
     if (access(place, F_OK) == 0) {
         int there = offhost_verify(directory, snapshot->app, snapshot->id, run, err);
-        return there < 0 ? error_prefix(err, "the copy that is there already") : 0;
+        if (there < 0)
+            error_prefix(err, "the copy that is there already");
+        return there < 0 ? there : 0;
     }
     int r = durable_mkdir(parent, 0700, err);
     copying.partial = xasprintf("%s.partial", place);
@@ -182,7 +188,9 @@ int offhost_copy(const struct snapshot *snapshot, const char *directory, const s
         *ret_bytes = copying.bytes;
     json_decref(copying.files);
     free(copying.partial);
-    return r < 0 ? error_prefix(err, "cannot copy the snapshot to \"%s\"", directory) : 0;
+    if (r < 0)
+        error_prefix(err, "cannot copy the snapshot to \"%s\"", directory);
+    return r < 0 ? r : 0;
 }
 
 static int compare_newest_first(const void *a, const void *b) {

@@ -170,7 +170,8 @@ int snapshot_verify(const struct snapshot *snapshot, const char *state, const st
     if (r < 0 || (r = check_list(&checking, "files", err)) < 0 || (r = check_trees(&checking, err)) < 0 ||
         (r = check_images(&checking, state, err)) < 0) {
         snapshot_faults_free(checking.faults, checking.count);
-        return error_prefix(err, "cannot verify the snapshot \"%s\"", snapshot->id);
+        error_prefix(err, "cannot verify the snapshot \"%s\"", snapshot->id);
+        return r;
     }
     *ret = checking.faults;
     *ret_count = checking.count;

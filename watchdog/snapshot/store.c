@@ -218,8 +218,10 @@ int snapshot_finish(struct snapshot *snapshot, struct error *err) {
     int r = durable_sync_filesystem(snapshot->directory, err);
     if (r >= 0)
         r = document_write(snapshot->document, path, err);
-    if (r < 0)
-        return error_prefix(err, "cannot finish the snapshot \"%s\"", snapshot->id);
+    if (r < 0) {
+        error_prefix(err, "cannot finish the snapshot \"%s\"", snapshot->id);
+        return r;
+    }
     snapshot->complete = true;
     return 0;
 }

@@ -87,8 +87,11 @@ static void add_acl(struct archive_entry *entry, int type, const struct manifest
                    : tag == 8    ? ARCHIVE_ENTRY_ACL_GROUP
                    : tag == 0x10 ? ARCHIVE_ENTRY_ACL_MASK
                                  : ARCHIVE_ENTRY_ACL_OTHER;
+        bool named = tag == 2 || tag == 8;
+        /* The number as name too: GNU tar does not read the number behind an empty name. */
+        _cleanup_free_ char *name = named ? xasprintf("%u", le32toh(id)) : NULL;
         archive_entry_acl_add_entry(entry, type, le16toh(permissions) & 7, kind,
-                                    tag == 2 || tag == 8 ? (int)le32toh(id) : -1, NULL);
+                                    named ? (int)le32toh(id) : -1, name);
     }
 }
 
@@ -175,6 +178,7 @@ static int write_entry(struct writing *writing, struct beneath *content, const c
     _cleanup_free_ char *name = xasprintf("%s%s%s", prefix, *from->path ? "/" : "", from->path);
     archive_entry_set_pathname(entry, name);
     archive_entry_set_mode(entry, from->mode);
+    add_xattrs(entry, from); /* an ACL keeps its entry of the owning group in the mode: not before it */
     archive_entry_set_uid(entry, from->uid);
     archive_entry_set_gid(entry, from->gid);
     archive_entry_set_mtime(entry, from->mtime.tv_sec, from->mtime.tv_nsec);
@@ -185,7 +189,6 @@ static int write_entry(struct writing *writing, struct beneath *content, const c
         archive_entry_set_size(entry, 0);
         return archive_write_header(writing->archive, entry) == ARCHIVE_OK ? 0 : failure(writing, name, err);
     }
-    add_xattrs(entry, from);
     if (from->target)
         archive_entry_set_symlink(entry, from->target);
     if (S_ISCHR(from->mode) || S_ISBLK(from->mode))

@@ -65,8 +65,10 @@ int tree_compare(const struct manifest *manifest, const char *host_path, const s
         r = walk(&root, WALK_SOCKETS, &work, live, err);
     if (r >= 0)
         r = differences_find(manifest, live, &root, &work, &differences, err);
-    if (r < 0)
-        return error_prefix(err, "cannot compare \"%s\" with its snapshot", manifest->name);
+    if (r < 0) {
+        error_prefix(err, "cannot compare \"%s\" with its snapshot", manifest->name);
+        return r;
+    }
     work_end(&work);
     *ret = take_differences(&differences);
     *ret_count = differences.count;

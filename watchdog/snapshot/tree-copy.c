@@ -175,8 +175,10 @@ int tree_copy(const struct tree_source *source, const char *directory, const cha
     beneath_done(&copying.source);
     beneath_done(&copying.content);
     entry_index_done(&copying.previous);
-    if (r < 0)
-        return error_prefix(err, "cannot copy \"%s\"", source->name);
+    if (r < 0) {
+        error_prefix(err, "cannot copy \"%s\"", source->name);
+        return r;
+    }
     if (ret)
         *ret = take_ptr(manifest);
     return 0;

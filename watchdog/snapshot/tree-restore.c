@@ -139,8 +139,10 @@ static int fill(struct restoring *restoring, const struct manifest_entry *entry,
     char digest[MANIFEST_DIGEST_SIZE];
     uint64_t size;
     int r = contents_copy(from, to, &restoring->work, &size, digest, err);
-    if (r < 0)
-        return error_prefix(err, "cannot restore \"%s/%s\"", restoring->live.path, entry->path);
+    if (r < 0) {
+        error_prefix(err, "cannot restore \"%s/%s\"", restoring->live.path, entry->path);
+        return r;
+    }
     if (strcmp(digest, entry->digest) != 0)
         return error_set(err, EBADMSG, "the copy of \"%s\" in the snapshot \"%s\" is damaged", entry->path,
                          restoring->restore->directory);
@@ -354,8 +356,10 @@ int tree_restore(const struct tree_restore *restore, const struct tree_run *run,
     beneath_done(&restoring.live);
     beneath_done(&restoring.content);
     free(restoring.names);
-    if (r < 0)
-        return error_prefix(err, "cannot restore \"%s\"", manifest ? manifest->name : restore->directory);
+    if (r < 0) {
+        error_prefix(err, "cannot restore \"%s\"", manifest ? manifest->name : restore->directory);
+        return r;
+    }
     if (ret)
         *ret = restoring.counts;
     return 0;

@@ -265,8 +265,10 @@ int tree_second_pass(const struct tree_source *source, const char *directory, co
     cleanup_close(&pass.staging);
     free(pass.actions);
     free(pass.stays);
-    if (r < 0)
-        return error_prefix(err, "second pass over \"%s\"", source->name);
+    if (r < 0) {
+        error_prefix(err, "second pass over \"%s\"", source->name);
+        return r;
+    }
     if (ret_changes)
         *ret_changes = pass.changes;
     if (ret)
