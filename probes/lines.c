@@ -9,30 +9,43 @@
 
 #include "watchdog/base/json.h"
 
-/* "2026-11-23T03:15:00.123456789Z " before the text. Docker's are of one length but for trailing zeros of
- * none. */
-static const char *split_time(char *line, char **ret_text) {
-    char *space = strchr(line, ' ');
+void line_time(usec_t realtime, char ret[LOG_TIME_SIZE]) {
+    char seconds[TIMESTAMP_SIZE];
+    timestamp_format(seconds, realtime);
+    snprintf(ret, LOG_TIME_SIZE, "%.*s.%06u000Z", (int)strcspn(seconds, "Z"), seconds,
+             (unsigned)(realtime % USEC_PER_SEC));
+}
+
+/* Takes "2026-11-23T03:15:00.123456789Z " off the line's beginning. Times are compared as text, so they must
+ * be of one zone: the "local" driver writes that of the daemon. Returns the text behind it, or NULL when
+ * there is no time. */
+static char *split_time(char *line, char ret[LOG_TIME_SIZE]) {
+    const char *space = strchr(line, ' '), *point = strchr(line, '.');
     if (!space || space - line >= LOG_TIME_SIZE || space - line < 20 || line[4] != '-' || line[10] != 'T')
         return NULL;
-    *space = '\0';
-    *ret_text = space + 1;
-    return line;
+    snprintf(ret, LOG_TIME_SIZE, "%.*s", (int)(space - line), line);
+    usec_t realtime;
+    if (space[-1] != 'Z' && timestamp_parse(ret, &realtime) == 0) {
+        line_time(realtime, ret);
+        if (point && space - point > 10) /* nanoseconds are lost in between */
+            memcpy(ret + strcspn(ret, "."), point, 10);
+    }
+    return line + (space - line) + 1;
 }
 
 static int give(struct line_stream *stream, bool whole, line_function *function, void *userdata) {
-    char *text = stream->line.text ? stream->line.text : (char[]){ "" };
-    size_t size = stream->line.size;
-    char *rest = text;
-    const char *time = split_time(text, &rest);
-    size -= (size_t)(rest - text);
+    char *text = stream->line.text ? stream->line.text : (char[]){ "" }, time[LOG_TIME_SIZE] = "";
+    char *rest = split_time(text, time);
+    size_t size = stream->line.size - (rest ? (size_t)(rest - text) : 0);
     int r = 0;
-    /* Timestamps of one stream rise, and are compared as text: all have nine digits after the point. */
-    if (!time || strcmp(time, stream->last) > 0) {
+    if (!*stream->first)
+        snprintf(stream->first, sizeof(stream->first), "%s", time);
+    if (!*time || strcmp(time, stream->last) > 0) {
+        rest = rest ? rest : text;
         size = line_strip(rest, size);
-        r = function(userdata, time ? time : "", rest, size);
-        if (time && whole)
-            snprintf(stream->last, sizeof(stream->last), "%s", time);
+        r = function(userdata, time, rest, size);
+        if (*time && whole)
+            memcpy(stream->last, time, sizeof(stream->last));
     }
     stream->line.size = 0;
     return r;

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "watchdog/base/clock.h"
 #include "watchdog/base/memory.h"
 
 #define LINE_LIMIT ((size_t)16 * 1024)
@@ -16,8 +17,12 @@
 
 struct line_stream {
     struct buffer line;
-    char last[LOG_TIME_SIZE]; /* timestamp of the last whole line: it is skipped when it comes again */
+    char first[LOG_TIME_SIZE]; /* timestamp of the first line that came, also when it was skipped */
+    char last[LOG_TIME_SIZE];  /* timestamp of the last whole line: it is skipped when it comes again */
 };
+
+/* A time as it stands before a line, in UTC: what is not later than stream->last is skipped. */
+void line_time(usec_t realtime, char ret[LOG_TIME_SIZE]);
 
 /* @text is NUL-ended and valid during the call. Returns 0, or -errno to give up. */
 typedef int line_function(void *userdata, const char *time, const char *text, size_t size);

@@ -26,6 +26,8 @@
 #define BASELINE_LIMIT ((size_t)128 * 1024 * 1024)
 /* The two streams are stamped by two writers, so their lines may be a little out of order. */
 #define OVERLAP (5 * USEC_PER_SEC)
+#define TAIL_LEAST 1000 /* lines */
+#define TAIL_MOST 1000000
 
 struct logs_settings {
     char **services;
@@ -83,10 +85,11 @@ struct reading {
     const json_t *harmless; /* shapes of the baseline: object, shape → true; NULL none */
     json_t *shapes;         /* the baseline: shapes of matching lines are collected here; else NULL */
     struct line_stream streams[2];
-    char first[LOG_TIME_SIZE]; /* timestamp of the first line */
+    usec_t reaches; /* the first line must not be later, or there is a gap; 0: it may */
+    bool gap;
     bool passed;
-    size_t lines;
-    char *line; /* the first that failed */
+    size_t lines; /* new ones */
+    char *line;   /* the first that failed */
     struct error err;
 };
 
@@ -118,10 +121,23 @@ static int judge_text(void *userdata, const char *time, const char *text, size_t
     return 0;
 }
 
+/* When the first line was written, 0: there is none. */
+static usec_t first_time(const struct reading *reading) {
+    usec_t first = 0;
+    for (int i = 0; i < 2; i++) {
+        usec_t time;
+        if (timestamp_parse(reading->streams[i].first, &time) == 0 && (first == 0 || time < first))
+            first = time;
+    }
+    return first;
+}
+
 static int judge_line(void *userdata, const char *time, const char *text, size_t size) {
     struct reading *reading = userdata;
-    if (!*reading->first)
-        snprintf(reading->first, sizeof(reading->first), "%s", time);
+    if (reading->lines == 0 && reading->reaches && first_time(reading) > reading->reaches) {
+        reading->gap = true;
+        return -ECANCELED;
+    }
     reading->lines++;
     int r = judge_text(userdata, time, text, size);
     return r < 0 ? r : line_messages(text, size, judge_text, userdata);
@@ -140,16 +156,12 @@ static void reading_done(struct reading *reading) {
 }
 
 /* Returns 0, 1 when there is more than the limit, or -errno. */
-static int read_part(const struct probe_look *look, const char *id, usec_t since, usec_t until, size_t limit,
-                     struct reading *reading, struct error *err) {
-    const struct logs logs = { .container = id,
-                               .since = since,
-                               .until = until,
-                               .timestamps = true,
-                               .limit = limit,
-                               .on_data = feed,
-                               .userdata = reading,
-                               .deadline = look->deadline };
+static int read_part(const struct probe_look *look, struct logs logs, struct reading *reading,
+                     struct error *err) {
+    logs.timestamps = true;
+    logs.on_data = feed;
+    logs.userdata = reading;
+    logs.deadline = look->deadline;
     int r = engine_logs(look->view->engine, &logs, err);
     for (int i = 0; i < 2 && r >= 0; i++) {
         int ended = lines_end(&reading->streams[i], judge_line, reading);
@@ -162,32 +174,66 @@ static int read_part(const struct probe_look *look, const char *id, usec_t since
 static int read_baseline(const struct probe_look *look, const struct container *container,
                          struct reading *reading, struct error *err) {
     usec_t now = clock_realtime(), first_end = container->started + BASELINE_FIRST;
-    int r = read_part(look, container->id, container->started, first_end < now ? first_end : 0,
-                      BASELINE_LIMIT, reading, err);
+    struct logs logs = { .container = container->id, .since = container->started, .limit = BASELINE_LIMIT };
+    if (first_end < now)
+        logs.until = first_end;
+    int r = read_part(look, logs, reading, err);
     if (r < 0 || first_end >= now)
         return r < 0 ? r : 0;
-    usec_t last = now - BASELINE_LAST > first_end ? now - BASELINE_LAST : first_end;
-    r = read_part(look, container->id, last, 0, BASELINE_LIMIT, reading, err);
+    logs.since = now - BASELINE_LAST > first_end ? now - BASELINE_LAST : first_end;
+    logs.until = 0;
+    r = read_part(look, logs, reading, err);
     return r < 0 ? r : 0;
 }
 
-static void load_position(struct reading *reading, const json_t *state, usec_t *since) {
+/* Sets the reading to where the last look ended; else to @since. Returns when that was, 0: there is no bound.
+ */
+static usec_t load_position(struct reading *reading, const json_t *state, usec_t since) {
     usec_t latest = 0;
+    char earliest[LOG_TIME_SIZE] = "";
+    if (since)
+        line_time(since, earliest);
     for (size_t i = 0; i < 2; i++) {
-        const char *time = json_get_string(state, i ? "errors" : "output", "");
+        const char *time = json_get_string(state, i ? "errors" : "output", earliest);
         usec_t realtime;
+        lines_done(&reading->streams[i]);
+        reading->streams[i] = (struct line_stream){ 0 };
         snprintf(reading->streams[i].last, sizeof(reading->streams[i].last), "%s", time);
         if (timestamp_parse(time, &realtime) == 0 && realtime > latest)
             latest = realtime;
     }
     reading->passed = json_get_boolean(state, "passed", false);
-    if (latest > OVERLAP && latest - OVERLAP > *since)
-        *since = latest - OVERLAP;
+    return latest;
 }
 
 static json_t *save_position(const struct reading *reading) {
-    return json_pack("{s:s, s:s, s:b}", "output", reading->streams[0].last, "errors",
-                     reading->streams[1].last, "passed", reading->passed);
+    return json_pack("{s:s, s:s, s:b, s:I}", "output", reading->streams[0].last, "errors",
+                     reading->streams[1].last, "passed", reading->passed, "lines",
+                     (json_int_t)reading->lines);
+}
+
+/* What is new. Docker finds a time in a log by reading all that is before it, but the end at once: so the end
+ * is asked for, about as much as was new the last time, and only where that does not reach back far enough
+ * all since then. */
+static int read_new(const struct probe_look *look, const struct container *container, const json_t *state,
+                    struct reading *reading, struct error *err) {
+    usec_t since = look->view->since_realtime, position = load_position(reading, state, since);
+    json_int_t expected = 2 * json_get_integer(state, "lines", 0) + TAIL_LEAST;
+    struct logs logs = { .container = container->id, .limit = READ_LIMIT };
+    /* a container that began after it has nothing before it to reach back to */
+    if (position > container->created) {
+        logs.tail = expected < TAIL_MOST ? (unsigned)expected : TAIL_MOST;
+        reading->reaches = position;
+        int r = read_part(look, logs, reading, err);
+        if (!reading->gap)
+            return r;
+        error_done(err);
+        load_position(reading, state, since);
+        reading->reaches = 0;
+    }
+    logs.tail = 0;
+    logs.since = position > OVERLAP ? position - OVERLAP : 0;
+    return read_part(look, logs, reading, err);
 }
 
 /* What is found over all containers. */
@@ -201,28 +247,19 @@ struct sum {
 /* At the baseline a Pass= that was never said is a mistake in the pattern, unless the beginning of the log is
  * gone. */
 static bool begins_at_start(const struct container *container, const struct reading *reading) {
-    usec_t first;
-    return timestamp_parse(reading->first, &first) < 0 || first <= container->started + USEC_PER_MINUTE;
+    return first_time(reading) <= container->started + USEC_PER_MINUTE;
 }
 
 static void look_at(const struct probe_look *look, const struct container *container, struct sum *sum,
                     struct probe_report *report, json_t *shapes) {
-    const struct probe_view *view = look->view;
     _cleanup_error_ struct error err = ERROR_NONE;
-    const json_t *position = json_object_get(look->state, container->id);
     struct reading reading = { .fail = &sum->fail,
                                .pass = &sum->pass,
                                .harmless = json_object_get(look->baseline, "shapes"),
                                .shapes = shapes,
                                .err = ERROR_NONE };
-    usec_t since = view->since_realtime;
-    int r;
-    if (shapes)
-        r = read_baseline(look, container, &reading, &err);
-    else {
-        load_position(&reading, position, &since);
-        r = read_part(look, container->id, since, 0, READ_LIMIT, &reading, &err);
-    }
+    int r = shapes ? read_baseline(look, container, &reading, &err)
+                   : read_new(look, container, json_object_get(look->state, container->id), &reading, &err);
     sum->lines += reading.lines;
     sum->containers++;
     json_object_set_new(report->state, container->id, save_position(&reading));

@@ -26,6 +26,10 @@ def inspect(name):
     return json.loads(docker("inspect", name))[0]
 
 
+def wait_for_line(name, text):
+    wait_until(lambda: text in docker("logs", name))
+
+
 def wait_until(condition, seconds=20):
     deadline = time.monotonic() + seconds
     while not (found := condition()):
@@ -234,7 +238,7 @@ def test_lines_are_read_once_and_the_success_is_remembered(bench):
 def test_what_the_old_release_also_logs_is_no_sign(bench):
     bench.run("web", "echo listening on port 1; echo 'job 17: migration failed, 3 rows skipped'; sleep 1000")
     bench.configure(LOGS)
-    time.sleep(0.5)
+    wait_for_line(f"{PROJECT}-web-1", "skipped")
     assert bench.look(is_baseline=True, since=0)["log"]["result"] == "pass"
     docker("rm", "-f", f"{PROJECT}-web-1")
     bench.run("web", "echo listening on port 1; echo 'job 18: migration failed, 4711 rows skipped'; sleep 1; "
@@ -248,7 +252,7 @@ def test_what_the_old_release_also_logs_is_no_sign(bench):
 def test_a_pass_pattern_that_the_running_release_never_said_fails_at_the_baseline(bench):
     bench.run("web", "echo ready; sleep 1000")
     bench.configure(LOGS)
-    time.sleep(0.5)
+    wait_for_line(f"{PROJECT}-web-1", "ready")
     assert bench.look(is_baseline=True, since=0)["log"]["result"] == "fail"
 
 
@@ -260,9 +264,9 @@ def test_a_log_that_cannot_be_read_is_unknown(bench):
 
 
 def test_lines_before_the_switch_do_not_count(bench):
-    bench.run("web", "echo migration failed; echo listening on port 1; sleep 2; echo listening on port 2; sleep 1000")
+    bench.run("web", "echo migration failed; echo listening on port 1; sleep 3; echo listening on port 2; sleep 1000")
     bench.configure(LOGS)
-    time.sleep(1)
+    wait_for_line(f"{PROJECT}-web-1", "port 1")
     bench.since = time.time()
     bench.look_until("pass")
 

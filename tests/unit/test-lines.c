@@ -35,6 +35,30 @@ static void lines_come_out_whole_however_they_come_in(void **state) {
     }
 }
 
+static void times_are_of_one_zone(void **state) {
+    (void)state;
+    static const struct {
+        const char *line, *expected;
+    } cases[] = {
+        { "2026-11-23T05:15:00.000000001+02:00 one\n", T1 "|one" },
+        { "2026-11-22T21:15:00.000000002-06:00 two\n", T2 "|two" },
+        { "2026-11-23 no time\n", "|2026-11-23 no time" },
+        { "2026-11-23T05:15:00.000000001+99:00x one\n", "2026-11-23T05:15:00.000000001+99:00x|one" },
+    };
+    for (size_t i = 0; i < ELEMENTS(cases); i++) {
+        struct line_stream stream = { 0 };
+        _cleanup_strings_ char **lines = NULL;
+        lines_feed(&stream, cases[i].line, strlen(cases[i].line), collect, &lines);
+        lines_done(&stream);
+        assert_string_equal(lines[0], cases[i].expected);
+    }
+    char text[LOG_TIME_SIZE];
+    usec_t realtime;
+    assert_int_equal(timestamp_parse("2026-11-23T03:15:00.000123Z", &realtime), 0);
+    line_time(realtime, text);
+    assert_string_equal(text, "2026-11-23T03:15:00.000123000Z");
+}
+
 static void a_line_without_end_is_given_and_comes_again(void **state) {
     (void)state;
     struct line_stream stream = { 0 };
@@ -201,6 +225,7 @@ static void failed_migrations_are_recognised_and_harmless_lines_are_not(void **s
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lines_come_out_whole_however_they_come_in),
+        cmocka_unit_test(times_are_of_one_zone),
         cmocka_unit_test(a_line_without_end_is_given_and_comes_again),
         cmocka_unit_test(an_endless_line_stays_within_its_bound),
         cmocka_unit_test(escape_sequences_are_stripped),
