@@ -123,18 +123,27 @@ static void what_is_wrong_is_said_with_file_line_and_what_was_expected(void **st
         { "[Probe ../x]\n",
           ":1: [Probe ../x]: expected [Probe NAME] with a name of letters, digits, \"-\", \"_\" and \".\"" },
         { "[X]\n", ":1: [X]: unknown section" },
-        { "[App\n", ":1: expected a section as [Name] and nothing after it" },
-        { "[App] # here\n", ":1: expected a section as [Name] and nothing after it" },
-        { "[]\n", ":1: expected a section as [Name] and nothing after it" },
+        { "[App\n", ":1: \"[App\" is no section, expected [Name] and nothing after it" },
+        { "[App] # here\n", ":1: \"[App]…\" is no section, expected [Name] and nothing after it" },
+        { "[]\n", ":1: \"[]\" is no section, expected [Name] and nothing after it" },
         { "[ ]\n", ":1: a section without a name, expected [Name]" },
         { "Directory=/x\n", ":1: Directory= before the first section, expected [Section]" },
-        { "[App]\nDirectory\n", ":2: expected [Section], Key=value or a comment" },
-        { "[App]\n=x\n", ":2: expected [Section], Key=value or a comment" },
+        { "[App]\nDirectory\n", ":2: \"Directory\" is neither [Section], Key=value nor a comment" },
+        { "[App]\n=x\n", ":2: \"…\" is neither [Section], Key=value nor a comment" },
+        { "secret words here", ":1: \"secret…\" is neither [Section], Key=value nor a comment" },
+        { "longer-than-an-error-should-be-that-shows-it-\xC3\xA4-and-more-of-it-that-goes-on-and-on\n",
+          ":1: \"longer-than-an-error-should-be-that-shows-it-\xC3\xA4-and-more-of-…\" is neither "
+          "[Section], "
+          "Key=value nor a comment" },
+
         { "[App]\nDirectory=/opt/\\\nqaid\n",
           ":2: the line ends in a backslash, expected all of a value on one line" },
-        { "[App]\nDirectory=/opt/q\x01id\n", ":2: the control character 0x01, expected text in UTF-8" },
-        { "[App]\r\nDirectory=/opt\r/qaid\r\n", ":2: the control character 0x0d, expected text in UTF-8" },
-        { "[App]\nDirectory=/opt/q\xE4id\n", ":2: bytes that are not UTF-8, expected text in UTF-8" },
+        { "[App]\nDirectory=/opt/q\x01id\n",
+          ":2: Directory=: the control character 0x01, expected text in UTF-8" },
+        { "[App]\r\nDirectory=/opt\r/qaid\r\n",
+          ":2: Directory=: the control character 0x0d, expected text in UTF-8" },
+        { "[App]\nDirectory=/opt/q\xE4id\n",
+          ":2: Directory=: bytes that are not UTF-8, expected text in UTF-8" },
         { "\xFF\xFE[\n", ":1: bytes that are not UTF-8, expected text in UTF-8" },
         { "[App]\nDirectory=/a\nDirectory=/b\n",
           ":3: [App] Directory=: given already in line 2; expected it once" },
@@ -232,7 +241,7 @@ static void bytes_that_are_no_text_are_refused(void **state) {
     _cleanup_error_ struct error err = ERROR_NONE;
     struct settings *settings = NULL;
     assert_int_equal(settings_parse("qaid", PATH, text, sizeof(text) - 1, &settings, &err), -EINVAL);
-    assert_string_equal(error_text(&err), PATH ":2: a NUL byte, expected text in UTF-8");
+    assert_string_equal(error_text(&err), PATH ":2: Directory=: a NUL byte, expected text in UTF-8");
 }
 
 static void every_beginning_of_a_file_is_read_or_refused(void **state) {
@@ -344,11 +353,11 @@ static void drop_ins_are_read_in_order_and_the_effective_text_reads_back_equal(v
     _cleanup_directory_ struct directory directory;
     directory_make(&directory);
     put(&directory, "qaid.conf",
-        ON_DISK "[Snapshot]\nData=data\nKeep=2\n[Watch]\nStartTimeout=1500ms\n\n[Probe "
+        ON_DISK "[Snapshot]\nData=/etc\nKeep=2\n[Watch]\nStartTimeout=1500ms\n\n[Probe "
                 "login]\nKind=http\nEvery=1min\n",
         0644);
     put(&directory, "qaid.conf.d/20-more.conf",
-        "[Snapshot]\nKeep=5\nData=more\n[Database]\nName=\nName=other\n", 0644);
+        "[Snapshot]\nKeep=5\nData=/usr\n[Database]\nName=\nName=other\n", 0644);
     put(&directory, "qaid.conf.d/10-first.conf",
         "[Snapshot]\nKeep=4\n\n[Probe login]\nEvery=5min\n[Probe new]\n", 0644);
     put(&directory, "qaid.conf.d/.hidden.conf", "[Nonsense]\n", 0644);
@@ -407,6 +416,14 @@ static void what_is_wrong_on_disk_is_said(void **state) {
           "Compose file" },
         { "qaid", "[App]\nDirectory=/\nEnvFile=/etc\n[Database]\nService=p\nName=a\nUser=u\n", NULL, EINVAL,
           "%1$s/qaid.conf:3: [App] EnvFile=: \"/etc\" is not a regular file, expected a file of variables" },
+        { "qaid", ON_DISK "[Snapshot]\nData=no-such-directory\n", NULL, EINVAL,
+          "%1$s/qaid.conf:8: [Snapshot] Data=: \"/tmp/no-such-directory\": No such file or directory, "
+          "expected files "
+          "of the application" },
+        { "qaid", ON_DISK "[Snapshot]\nData=volume:x\nData=/dev/null\n", NULL, EINVAL,
+          "%1$s/qaid.conf:9: [Snapshot] Data=: \"/dev/null\" is not a regular file or directory, expected "
+          "files of "
+          "the application" },
         { "qaid", ON_DISK, "[Watch]\nGate=postgres\n", EINVAL,
           "%1$s/qaid.conf.d/10.conf:2: [Watch] Gate=: \"postgres\" is the database, expected the service "
           "that lets "

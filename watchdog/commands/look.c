@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "probes/set.h"
+#include "watchdog/commands/services.h"
 #include "watchdog/transaction/supervisor.h"
 
 /* Where there is no state yet, the paths are those that it will have. */
@@ -34,7 +35,8 @@ int look_init(struct look *look, const struct options *options, usec_t time) {
     int r = command_settings(options, &look->context.settings);
     if (r)
         return r;
-    if (probe_set_new(look->context.settings, &set, &err) < 0)
+    if (probe_set_new(look->context.settings, &set, &err) < 0 ||
+        services_check(look->context.settings, &err) < 0)
         return command_fail(options, EXIT_CONFIGURATION, &err);
     look->context.record = record_new(look->context.settings->app, KIND_UPGRADE);
     return open_state(look, look->context.settings->app, &err) < 0 ? look_fail(look, &err) : 0;

@@ -8,6 +8,7 @@
 
 #include "probes/set.h"
 #include "watchdog/base/durable.h"
+#include "watchdog/commands/services.h"
 
 void session_done(struct session *session) {
     watcher_done(&session->watcher);
@@ -40,6 +41,8 @@ int session_begin(struct session *session, const struct options *options, struct
         return r;
     _cleanup_probe_set_ struct probe_set *set = NULL;
     r = probe_set_new(session->settings, &set, err);
+    if (r >= 0)
+        r = services_check(session->settings, err);
     return r < 0 ? r : open_state(session, session->settings->app, err, ret_code);
 }
 

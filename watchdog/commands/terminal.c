@@ -264,7 +264,7 @@ void terminal_phase_done(struct terminal *terminal, bool good, const char *note)
 }
 
 int output_json(const json_t *value, struct error *err) {
-    char *text = json_dumps(value, JSON_INDENT(2) | JSON_ENCODE_ANY);
+    char *text = json_dumps(value, JSON_INDENT(2) | JSON_ENCODE_ANY | JSON_REAL_PRECISION(12));
     if (!text)
         abort();
     _cleanup_free_ char *line = xasprintf("%s\n", text);

@@ -3,12 +3,15 @@
 
 #include "watchdog/config/ini.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "watchdog/base/memory.h"
 #include "watchdog/base/text.h"
+
+#define SHOWN 60 /* bytes of a line that an error repeats */
 
 void ini_init(struct ini *ini, const char *file, const char *text, size_t size) {
     *ini = (struct ini){ .text = text, .size = size, .file = xstrdup(file) };
@@ -34,19 +37,44 @@ static void trim(const char **text, size_t *size) {
         (*size)--;
 }
 
+/* "Key=: " where the line begins like an assignment: what is wrong with it may not be for showing. */
+static char *line_key(const char *text, size_t size) {
+    size_t begin = 0, end;
+    while (begin < size && is_blank(text[begin]))
+        begin++;
+    for (end = begin; end < size && isalnum((unsigned char)text[end]); end++)
+        ;
+    if (end == begin || end >= size || text[end] != '=')
+        return xstrdup("");
+    return xasprintf("%.*s=: ", (int)(end - begin), text + begin);
+}
+
+static int line_refuse(const struct ini *ini, const char *text, size_t size, struct error *err,
+                       const char *what) {
+    _cleanup_free_ char *key = line_key(text, size);
+    return error_set(err, EINVAL, "%s:%u: %s%s, expected text in UTF-8", ini->file, ini->line, key, what);
+}
+
 static int line_check(const struct ini *ini, const char *text, size_t size, struct error *err) {
     for (size_t i = 0; i < size; i++) {
         unsigned char byte = (unsigned char)text[i];
         if (byte == 0)
-            return error_set(err, EINVAL, "%s:%u: a NUL byte, expected text in UTF-8", ini->file, ini->line);
-        if ((byte < ' ' && byte != '\t') || byte == 0x7F)
-            return error_set(err, EINVAL, "%s:%u: the control character 0x%02x, expected text in UTF-8",
-                             ini->file, ini->line, byte);
+            return line_refuse(ini, text, size, err, "a NUL byte");
+        if ((byte < ' ' && byte != '\t') || byte == 0x7F) {
+            _cleanup_free_ char *what = xasprintf("the control character 0x%02x", byte);
+            return line_refuse(ini, text, size, err, what);
+        }
     }
-    if (!utf8_valid(text, size))
-        return error_set(err, EINVAL, "%s:%u: bytes that are not UTF-8, expected text in UTF-8", ini->file,
-                         ini->line);
-    return 0;
+    return utf8_valid(text, size) ? 0 : line_refuse(ini, text, size, err, "bytes that are not UTF-8");
+}
+
+/* A line for an error: its first word. What follows may be a part of a value that is not for showing. */
+static char *line_shown(const char *text, size_t size) {
+    size_t shown = 0, length;
+    while (shown < size && shown < SHOWN && !strchr(" \t:=", text[shown]) &&
+           (length = utf8_decode(text + shown, size - shown, NULL)) > 0)
+        shown += length;
+    return xasprintf("%.*s%s", (int)shown, text, shown < size ? "…" : "");
 }
 
 /* `#line 12 "/etc/upgrade-watchdog/qaid.conf"`: the next line is line 12 there. */
@@ -64,9 +92,11 @@ static void read_mark(struct ini *ini, const char *text, size_t size) {
 }
 
 static int read_section(struct ini *ini, const char *text, size_t size, struct error *err) {
-    if (size < 3 || text[size - 1] != ']')
-        return error_set(err, EINVAL, "%s:%u: expected a section as [Name] and nothing after it", ini->file,
-                         ini->line);
+    if (size < 3 || text[size - 1] != ']') {
+        _cleanup_free_ char *shown = line_shown(text, size);
+        return error_set(err, EINVAL, "%s:%u: \"%s\" is no section, expected [Name] and nothing after it",
+                         ini->file, ini->line, shown);
+    }
     text++;
     size -= 2;
     trim(&text, &size);
@@ -81,9 +111,11 @@ static int read_section(struct ini *ini, const char *text, size_t size, struct e
 
 static int read_key(struct ini *ini, const char *text, size_t size, struct error *err) {
     const char *equals = memchr(text, '=', size);
-    if (!equals || equals == text)
-        return error_set(err, EINVAL, "%s:%u: expected [Section], Key=value or a comment", ini->file,
-                         ini->line);
+    if (!equals || equals == text) {
+        _cleanup_free_ char *shown = line_shown(text, size);
+        return error_set(err, EINVAL, "%s:%u: \"%s\" is neither [Section], Key=value nor a comment",
+                         ini->file, ini->line, shown);
+    }
     const char *name = text, *value = equals + 1;
     size_t name_size = (size_t)(equals - text), value_size = size - name_size - 1, slashes = 0;
     trim(&name, &name_size);

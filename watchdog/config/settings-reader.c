@@ -3,7 +3,6 @@
 #include "watchdog/config/settings-reader.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,12 +20,22 @@ static size_t rows(void) {
     return count;
 }
 
+struct position *positions_new(void) {
+    return xcalloc(rows(), sizeof(struct position));
+}
+
+void positions_free(struct position *positions) {
+    for (size_t i = 0; positions && i < rows(); i++)
+        free(positions[i].file);
+    free(positions);
+}
+
 void settings_reader_init(struct settings_reader *reader, const char *app, const char *path) {
     *reader = (struct settings_reader){
         .settings = xcalloc(1, sizeof(struct settings)),
-        .positions = xcalloc(rows(), sizeof(struct position)),
     };
     struct settings *settings = reader->settings;
+    settings->positions = positions_new();
     const char *slash = strrchr(path, '/');
     settings->app = xstrdup(app);
     settings->path = xstrdup(path);
@@ -39,13 +48,10 @@ void settings_reader_init(struct settings_reader *reader, const char *app, const
 }
 
 void settings_reader_done(struct settings_reader *reader) {
-    for (size_t i = 0; reader->positions && i < rows(); i++)
-        free(reader->positions[i].file);
     for (size_t i = 0; i < reader->sections_count; i++) {
         free(reader->sections[i].name);
         free(reader->sections[i].at.file);
     }
-    free(reader->positions);
     free(reader->sections);
     settings_free(reader->settings);
     *reader = (struct settings_reader){ 0 };
@@ -173,7 +179,7 @@ static int key_assign(struct settings_reader *reader, const struct ini *ini, con
     int r = key_find(ini, section, &setting, err);
     if (r < 0)
         return r;
-    struct position *position = &reader->positions[setting - settings_table];
+    struct position *position = &reader->settings->positions[setting - settings_table];
     if (setting->storage != SETTING_LIST && string_equal(position->file, ini->file))
         return error_set(err, EINVAL, "%s:%u: [%s] %s=: given already in line %u; expected it once",
                          ini->file, ini->line, section, ini->name, position->line);
@@ -212,48 +218,30 @@ int settings_reader_add(struct settings_reader *reader, const char *file, const 
     return r;
 }
 
-int settings_reader_refuse(const struct settings_reader *reader, size_t offset, struct error *err,
-                           const char *format, ...) {
-    const struct setting *setting = settings_table;
-    while (setting->section && (setting->storage == SETTING_LATER || setting->offset != offset))
-        setting++;
-    va_list arguments;
-    va_start(arguments, format);
-    error_setv(err, EINVAL, format, arguments);
-    va_end(arguments);
-    const struct position *position = &reader->positions[setting - settings_table];
-    error_prefix(err, "[%s] %s=", setting->section, setting->key);
-    return position->file ? error_prefix(err, "%s:%u", position->file, position->line)
-                          : error_prefix(err, "%s", reader->settings->path);
-}
-
 int settings_reader_finish(struct settings_reader *reader, struct error *err) {
     const struct settings *settings = reader->settings;
     for (const struct setting *setting = settings_table; setting->section; setting++)
         if (setting->required && !setting_given(setting, settings))
-            return settings_reader_refuse(reader, setting->offset, err, "is required, expected %s",
-                                          setting->expected);
+            return settings_refuse(settings, setting->section, setting->key, err, "is required, expected %s",
+                                   setting->expected);
     if (settings->watch.interval > settings->watch.duration)
-        return settings_reader_refuse(
-            reader, offsetof(struct settings, watch.interval), err,
-            "longer than Duration=, expected several rounds of probes in the window");
+        return settings_refuse(settings, "Watch", "Interval", err,
+                               "longer than Duration=, expected several rounds of probes in the window");
     if (settings->watch.gate_until != GATE_UNTIL_FIRST_PASS && !settings->watch.gate)
-        return settings_reader_refuse(reader, offsetof(struct settings, watch.gate_until), err,
-                                      "there is no gate, expected Gate= too");
+        return settings_refuse(settings, "Watch", "GateUntil", err, "there is no gate, expected Gate= too");
     if (string_equal(settings->watch.gate, settings->database.service))
-        return settings_reader_refuse(reader, offsetof(struct settings, watch.gate), err,
-                                      "\"%s\" is the database, expected the service that lets users in",
-                                      settings->watch.gate);
+        return settings_refuse(settings, "Watch", "Gate", err,
+                               "\"%s\" is the database, expected the service that lets users in",
+                               settings->watch.gate);
     for (char **data = settings->snapshot.data; data && *data; data++) {
         if (string_equal(*data, ".") || string_equal(*data, settings->application.directory))
-            return settings_reader_refuse(
-                reader, offsetof(struct settings, snapshot.data), err,
-                "\"%s\" is the whole directory with its Compose files, expected the "
-                "directories in it that hold data",
-                *data);
+            return settings_refuse(settings, "Snapshot", "Data", err,
+                                   "\"%s\" is the whole directory with its Compose files, expected the "
+                                   "directories in it that hold data",
+                                   *data);
         if (strings_contain(settings->snapshot.ignore, *data))
-            return settings_reader_refuse(reader, offsetof(struct settings, snapshot.ignore), err,
-                                          "\"%s\" is in Data= too, expected it in one of them", *data);
+            return settings_refuse(settings, "Snapshot", "Ignore", err,
+                                   "\"%s\" is in Data= too, expected it in one of them", *data);
     }
     return 0;
 }

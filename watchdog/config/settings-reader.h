@@ -9,14 +9,17 @@ struct position {
     unsigned line;
 };
 
+/* One per row of the table, in its order. */
+struct position *positions_new(void);
+void positions_free(struct position *positions);
+
 struct seen_section {
     char *name;
     struct position at;
 };
 
 struct settings_reader {
-    struct settings *settings;  /* owned until it is taken */
-    struct position *positions; /* per row of the table: where it was assigned last */
+    struct settings *settings; /* owned until it is taken */
     struct seen_section *sections;
     size_t sections_count;
 };
@@ -32,7 +35,3 @@ int settings_reader_add(struct settings_reader *reader, const char *file, const 
 
 /* What only the whole can say: required keys, keys that contradict each other. */
 int settings_reader_finish(struct settings_reader *reader, struct error *err);
-
-/* Sets "FILE:LINE: [Section] Key=: …" for the row that holds @offset. Returns -EINVAL. */
-int settings_reader_refuse(const struct settings_reader *reader, size_t offset, struct error *err,
-                           const char *format, ...) __attribute__((format(printf, 4, 5)));

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -36,10 +37,26 @@ void settings_free(struct settings *settings) {
     for (size_t i = 0; i < settings->probes_count; i++)
         probe_section_done(&settings->probes[i]);
     free(settings->probes);
+    positions_free(settings->positions);
     free(settings->app);
     free(settings->path);
     free(settings->config_directory);
     free(settings);
+}
+
+int settings_refuse(const struct settings *settings, const char *section, const char *key, struct error *err,
+                    const char *format, ...) {
+    const struct setting *setting = setting_find(section, key);
+    if (!setting)
+        abort(); /* whoever calls names a row of the table */
+    va_list arguments;
+    va_start(arguments, format);
+    error_setv(err, EINVAL, format, arguments);
+    va_end(arguments);
+    const struct position *position = &settings->positions[setting - settings_table];
+    error_prefix(err, "[%s] %s=", section, key);
+    return position->file ? error_prefix(err, "%s:%u", position->file, position->line)
+                          : error_prefix(err, "%s", settings->path);
 }
 
 void cleanup_settings(struct settings **settings) {
@@ -138,37 +155,49 @@ static int add_drop_ins(struct settings_reader *reader, struct error *err) {
     return r;
 }
 
-/* What a person may have mistyped; a recovery does not ask, it has to work with what is left. */
-static int check_paths(const struct settings_reader *reader, struct error *err) {
-    const struct settings *settings = reader->settings;
+/* A path that a key names, absolute or in the project's directory. */
+static int check_path(const struct settings *settings, const char *section, const char *key,
+                      const char *value, int may_be_directory, const char *expected, struct error *err) {
+    _cleanup_free_ char *path =
+        *value == '/' ? xstrdup(value) : xasprintf("%s/%s", settings->application.directory, value);
     struct stat status;
+    if (stat(path, &status) < 0)
+        return settings_refuse(settings, section, key, err, "\"%s\": %s, expected %s", path, strerror(errno),
+                               expected);
+    if (!S_ISREG(status.st_mode) && !(may_be_directory && S_ISDIR(status.st_mode)))
+        return settings_refuse(settings, section, key, err, "\"%s\" is not a regular file%s, expected %s",
+                               path, may_be_directory ? " or directory" : "", expected);
+    return 0;
+}
+
+/* What a person may have mistyped; a recovery does not ask, it has to work with what is left. */
+static int check_paths(const struct settings *settings, struct error *err) {
     const char *directory = settings->application.directory;
-    size_t offset = offsetof(struct settings, application.directory);
+    struct stat status;
     if (stat(directory, &status) < 0)
-        return settings_reader_refuse(reader, offset, err,
-                                      "\"%s\": %s, expected the directory of the Compose project", directory,
-                                      strerror(errno));
+        return settings_refuse(settings, "App", "Directory", err,
+                               "\"%s\": %s, expected the directory of the Compose project", directory,
+                               strerror(errno));
     if (!S_ISDIR(status.st_mode))
-        return settings_reader_refuse(reader, offset, err, "\"%s\" is not a directory", directory);
+        return settings_refuse(settings, "App", "Directory", err, "\"%s\" is not a directory", directory);
     const struct {
+        const char *section, *key;
         char **paths;
-        size_t offset;
+        int may_be_directory;
         const char *expected;
     } lists[] = {
-        { settings->application.files, offsetof(struct settings, application.files), "a Compose file" },
-        { settings->application.env_files, offsetof(struct settings, application.env_files),
-          "a file of variables" },
+        { "App", "File", settings->application.files, 0, "a Compose file" },
+        { "App", "EnvFile", settings->application.env_files, 0, "a file of variables" },
+        { "Snapshot", "Data", settings->snapshot.data, 1, "files of the application" },
     };
     for (size_t i = 0; i < ELEMENTS(lists); i++)
         for (char **item = lists[i].paths; item && *item; item++) {
-            _cleanup_free_ char *path = **item == '/' ? xstrdup(*item) : xasprintf("%s/%s", directory, *item);
-            if (stat(path, &status) < 0)
-                return settings_reader_refuse(reader, lists[i].offset, err, "\"%s\": %s, expected %s", path,
-                                              strerror(errno), lists[i].expected);
-            if (!S_ISREG(status.st_mode))
-                return settings_reader_refuse(reader, lists[i].offset, err,
-                                              "\"%s\" is not a regular file, expected %s", path,
-                                              lists[i].expected);
+            if (strchr(*item, ':')) /* volume:NAME, SERVICE:/PATH: Docker knows them */
+                continue;
+            int r = check_path(settings, lists[i].section, lists[i].key, *item, lists[i].may_be_directory,
+                               lists[i].expected, err);
+            if (r < 0)
+                return r;
         }
     return 0;
 }
@@ -186,7 +215,7 @@ int settings_load(const char *config_directory, const char *app, struct settings
     if (r >= 0)
         r = settings_reader_finish(&reader, err);
     if (r >= 0)
-        r = check_paths(&reader, err);
+        r = check_paths(reader.settings, err);
     if (r < 0)
         return r;
     *ret = take_ptr(reader.settings);

@@ -38,6 +38,8 @@ struct probe_section {
     size_t keys_count;
 };
 
+struct position;
+
 struct settings {
     char *app;              /* name of APP.conf */
     char *path;             /* the file, absolute where it was loaded */
@@ -72,6 +74,7 @@ struct settings {
         enum gate_until gate_until;
     } watch;
 
+    struct position *positions;   /* where each key was assigned last: settings_refuse() */
     struct probe_section *probes; /* in the order of their first appearance */
     size_t probes_count;
 };
@@ -97,6 +100,11 @@ int settings_parse(const char *app, const char *path, const char *text, size_t s
  * of probes' keys (as `#line` comments): a transaction stores it, so that recovery does not depend on later
  * edits. Owned by the caller. */
 char *settings_effective(const struct settings *settings);
+
+/* For whoever finds out later that a value cannot be (a service that the project does not have): sets
+ * "FILE:LINE: [Section] Key=: …". Returns -EINVAL. The key must be one of the table. */
+int settings_refuse(const struct settings *settings, const char *section, const char *key, struct error *err,
+                    const char *format, ...) __attribute__((format(printf, 5, 6)));
 
 void settings_free(struct settings *settings);
 void cleanup_settings(struct settings **settings);
