@@ -7,6 +7,8 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "watchdog/base/durable.h"
@@ -378,6 +380,42 @@ static void our_own_sessions_are_ended_with_what_they_do(void **state) {
     cluster_do(other, "SELECT 1");
 }
 
+/* In a child: connects without a pause until it is killed. */
+static pid_t hammer(const struct cluster *cluster, const char *database) {
+    pid_t child = fork();
+    if (child == 0) {
+        char parameters[256];
+        snprintf(parameters, sizeof(parameters), "host=%s port=%s user=boss dbname=%s", cluster->directory,
+                 cluster->port, database);
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        for (;;)
+            PQfinish(PQconnectdb(parameters));
+    }
+    return child;
+}
+
+static void clients_on_their_way_in_do_not_get_through_the_fence(void **state) {
+    struct cluster *cluster = *state;
+    _cleanup_error_ struct error err = ERROR_NONE;
+    _cleanup_database_ struct database source = { 0 };
+    pid_t clients[3];
+    cluster_do(cluster->connection, "CREATE DATABASE busy");
+    look(cluster, "busy", &source);
+    for (size_t i = 0; i < ELEMENTS(clients); i++)
+        clients[i] = hammer(cluster, "busy");
+    for (int round = 0; round < 4; round++) {
+        _cleanup_fingerprint_ struct fingerprint fingerprint = { 0 };
+        deadline_sleep(SOON, 20 * USEC_PER_MSEC);
+        fence(cluster, &source, "busy", true);
+        clone(cluster, &source, "busy_clone", "mark", &fingerprint);
+        fence(cluster, &source, "busy", false);
+    }
+    for (size_t i = 0; i < ELEMENTS(clients); i++) {
+        kill(clients[i], SIGKILL);
+        waitpid(clients[i], NULL, 0);
+    }
+}
+
 static void a_fence_is_set_by_identity_only(void **state) {
     struct cluster *cluster = *state;
     _cleanup_error_ struct error err = ERROR_NONE;
@@ -444,6 +482,7 @@ int main(void) {
         cmocka_unit_test(a_release_that_drops_or_renames_its_database_is_rolled_back_too),
         cmocka_unit_test(a_prepared_transaction_is_named),
         cmocka_unit_test(our_own_sessions_are_ended_with_what_they_do),
+        cmocka_unit_test(clients_on_their_way_in_do_not_get_through_the_fence),
         cmocka_unit_test(a_fence_is_set_by_identity_only),
         cmocka_unit_test(what_a_killed_clone_leaves_is_named),
         cmocka_unit_test(a_clone_takes_as_long_as_its_size),

@@ -33,11 +33,13 @@ struct compressed_writer {
     int directory_fd, fd;
     char *path;
     uint64_t bytes, compressed;
-    bool finished;
+    bool finished, abandoned;
 };
 
 static la_ssize_t write_block(struct archive *archive, void *userdata, const void *data, size_t size) {
     struct compressed_writer *writer = userdata;
+    if (writer->abandoned)
+        return (la_ssize_t)size;
     int r = write_all(writer->fd, data, size);
     if (r < 0) {
         archive_set_error(archive, -r, "%s", strerror(-r));
@@ -122,8 +124,8 @@ int compressed_finish(struct compressed_writer *writer, struct compressed_file *
 void compressed_writer_free(struct compressed_writer *writer) {
     if (!writer)
         return;
-    if (writer->archive && !writer->finished)
-        archive_write_fail(writer->archive);
+    /* libarchive lets go of all its memory only when it may finish its stream */
+    writer->abandoned = !writer->finished;
     archive_write_free(writer->archive);
     if (!writer->finished)
         unlinkat(writer->directory_fd, writer->path, 0);

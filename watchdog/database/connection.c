@@ -67,7 +67,7 @@ static int refusal_of(const char *sqlstate, bool needs_password, enum connection
         { "3D000", REFUSAL_FINAL, ENOENT },       /* no such database */
         { "55000", REFUSAL_FINAL, EPERM },        /* not accepting connections: fenced */
         { "42501", REFUSAL_FINAL, EPERM },        /* no CONNECT privilege */
-        { "53300", REFUSAL_FINAL, EAGAIN },       /* too many clients */
+        { "53300", REFUSAL_FINAL, EUSERS },       /* too many clients */
         { "57P", REFUSAL_FINAL, EAGAIN },         /* starts up, shuts down, recovers */
     };
     for (size_t i = 0; i < ELEMENTS(states); i++)

@@ -80,33 +80,65 @@ static char *oid_array(const uint32_t *oids, size_t count) {
     return buffer_take(&text);
 }
 
-/* Ends whoever @query finds (pid, words) until it finds nobody twice. Returns how many were ended. */
-static int end_all(PGconn *connection, const char *query, const char *parameter, usec_t deadline,
-                   struct error *err) {
-    _cleanup_error_ struct error refused = ERROR_NONE;
-    _cleanup_free_ char *last = NULL;
+/* Who is there (pid, words) and is to end. */
+struct sessions {
+    const char *query, *parameter;
+    /* Whether only those count that the first look has found. Behind a fence nobody can come in after them,
+     * but those who try show up for a moment, and they may be endlessly many. */
+    bool first_only;
+    char **first;
+    char *last;           /* words of the last one that was there */
+    struct error refused; /* why one could not be ended */
+};
+
+static void sessions_done(struct sessions *sessions) {
+    strings_free(sessions->first);
+    free(sessions->last);
+    error_done(&sessions->refused);
+}
+#define _cleanup_sessions_ __attribute__((cleanup(sessions_done)))
+
+/* One look: asks each that counts to end. Returns how many there were. */
+static int sessions_ask(PGconn *connection, struct sessions *sessions, bool is_first, usec_t deadline,
+                        struct error *err) {
+    _cleanup_result_ PGresult *result = NULL;
+    int count = 0, r = server_query(connection, deadline, &result, err, sessions->query,
+                                    SQL_VALUES(sessions->parameter));
+    for (int i = 0; r >= 0 && i < PQntuples(result); i++) {
+        const char *pid = sql_text(result, i, 0);
+        if (is_first)
+            strings_append(&sessions->first, pid);
+        if (sessions->first_only && !strings_contain(sessions->first, pid))
+            continue;
+        count++;
+        replace_string(sessions->last, xstrdup(sql_text(result, i, 1)));
+        /* one that we may not end may end by itself; the deadline tells */
+        if (server_query(connection, deadline, NULL, &sessions->refused,
+                         "SELECT pg_terminate_backend($1::int)", SQL_VALUES(pid)) == -ECONNRESET)
+            r = error_move(err, &sessions->refused);
+    }
+    return r < 0 ? r : count;
+}
+
+/* Until nobody is there, or, where others can come, nobody twice. Returns how many there were at most. */
+static int sessions_end_all(PGconn *connection, struct sessions *sessions, usec_t deadline,
+                            struct error *err) {
     int most = 0;
-    for (unsigned empty = 0; empty < 2;) {
-        _cleanup_result_ PGresult *result = NULL;
+    unsigned wanted = sessions->first_only ? 1 : 2;
+    bool is_first = true;
+    for (unsigned empty = 0; empty < wanted;) {
         if (deadline_left(deadline) == 0)
-            return error_set(err, ETIME, "%s did not end in time%s%s", last ? last : "a session",
-                             refused.number ? ": " : "", refused.number ? error_text(&refused) : "");
-        int r = server_query(connection, deadline, &result, err, query, SQL_VALUES(parameter));
-        if (r < 0)
-            return r;
-        int found = PQntuples(result);
-        empty = found == 0 ? empty + 1 : 0;
+            return error_set(err, ETIME, "%s did not end in time%s%s",
+                             sessions->last ? sessions->last : "a session",
+                             sessions->refused.number ? ": " : "",
+                             sessions->refused.number ? error_text(&sessions->refused) : "");
+        int found = sessions_ask(connection, sessions, is_first, deadline, err);
+        if (found < 0)
+            return found;
+        is_first = false;
         most = found > most ? found : most;
-        for (int i = 0; i < found; i++) {
-            replace_string(last, xstrdup(sql_text(result, i, 1)));
-            const char *pid = sql_text(result, i, 0);
-            /* one that we may not end may end by itself; the deadline tells */
-            r = server_query(connection, deadline, NULL, &refused, "SELECT pg_terminate_backend($1::int)",
-                             SQL_VALUES(pid));
-            if (r == -ECONNRESET)
-                return error_move(err, &refused);
-        }
-        if (found > 0)
+        empty = found == 0 ? empty + 1 : 0;
+        if (empty < wanted)
             deadline_sleep(deadline, POLL_INTERVAL);
     }
     return most;
@@ -134,8 +166,8 @@ static int no_prepared(PGconn *connection, const char *oids, usec_t deadline, st
 }
 
 int sessions_end(PGconn *connection, const uint32_t *oids, size_t count, usec_t deadline, struct error *err) {
-    /* Who is on the way in has looked at the fence already, but is no session yet: it holds a lock on the
-     * database from before that look (PostgreSQL, InitPostgres()). */
+    /* Who is on the way in may have passed the fence before it stood, but is no session yet: it holds a lock
+     * on the database from before it looks (PostgreSQL, InitPostgres()). */
     static const char query[] =
         "SELECT a.pid, " SESSION_WORDS " FROM pg_stat_activity a"
         " WHERE a.datid = ANY ($1::oid[]) AND a.pid <> pg_backend_pid()"
@@ -144,9 +176,10 @@ int sessions_end(PGconn *connection, const uint32_t *oids, size_t count, usec_t 
         " AND l.objid = ANY ($1::oid[]) AND l.pid IS NOT NULL AND l.pid <> pg_backend_pid()"
         " AND NOT EXISTS (SELECT FROM pg_stat_activity s WHERE s.pid = l.pid)";
     _cleanup_free_ char *list = oid_array(oids, count);
+    _cleanup_sessions_ struct sessions sessions = { .query = query, .parameter = list, .first_only = true };
     int r = no_prepared(connection, list, deadline, err);
     if (r >= 0)
-        r = end_all(connection, query, list, deadline, err);
+        r = sessions_end_all(connection, &sessions, deadline, err);
     return r < 0 ? error_prefix(err, "cannot empty the databases of sessions") : 0;
 }
 
@@ -154,7 +187,8 @@ int sessions_end_ours(PGconn *connection, const char *prefix, usec_t deadline, s
     static const char query[] =
         "SELECT a.pid, " SESSION_WORDS " FROM pg_stat_activity a"
         " WHERE left(a.application_name, length($1)) = $1 AND a.pid <> pg_backend_pid()";
-    int r = end_all(connection, query, prefix, deadline, err);
+    _cleanup_sessions_ struct sessions sessions = { .query = query, .parameter = prefix };
+    int r = sessions_end_all(connection, &sessions, deadline, err);
     return r < 0 ? error_prefix(err, "cannot end sessions of an earlier run") : r;
 }
 

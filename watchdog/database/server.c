@@ -7,6 +7,8 @@
 #include "watchdog/database/connection.h"
 #include "watchdog/database/reach.h"
 
+#define START_INTERVAL (200 * USEC_PER_MSEC)
+
 struct server {
     struct reach reach;
     size_t preferred; /* the way that worked last */
@@ -108,6 +110,16 @@ int server_connect(struct server *server, const char *database, usec_t deadline,
                      server->user, tried.text ? tried.text : "no way to its server is known");
 }
 
+/* Its first session. A server that says of itself that it is on its way up is waited for. */
+static int connect_first(struct server *server, usec_t deadline, struct error *err) {
+    for (;;) {
+        _cleanup_connection_ PGconn *connection = NULL;
+        int r = server_connect(server, NULL, deadline, &connection, err);
+        if (r != -EAGAIN || !deadline_sleep(deadline, START_INTERVAL))
+            return r;
+    }
+}
+
 int server_open(const struct settings *settings, struct engine *engine, const struct container *database,
                 const char *id, usec_t deadline, struct server **ret, struct error *err) {
     (void)engine;
@@ -117,11 +129,10 @@ int server_open(const struct settings *settings, struct engine *engine, const st
     int r = reach_container(settings, database, &server->reach, err);
     if (r < 0)
         return r;
-    _cleanup_connection_ PGconn *connection = NULL;
-    r = server_connect(server, NULL, deadline, &connection, err);
+    r = connect_first(server, deadline, err);
     if (r == -ENOENT && !own) {
         replace_string(server->maintenance, xstrdup("template1"));
-        r = server_connect(server, NULL, deadline, &connection, err);
+        r = connect_first(server, deadline, err);
     }
     if (r < 0)
         return error_prefix(err, "the database service \"%s\"", settings->database.service);

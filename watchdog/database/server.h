@@ -35,8 +35,8 @@ void server_new(const struct server_way *ways, size_t count, const char *user, c
  * or /tmp, through /proc/PID/root. The port is PGPORT of its environment, or 5432. The maintenance database
  * is "postgres", or "template1" where the application's own is "postgres" or there is none.
  *
- * A connection to the maintenance database is tried, so that what is wrong is said here. Errors as of
- * server_connect(). */
+ * A connection to the maintenance database is tried, so that what is wrong is said here; a server that starts
+ * or recovers from a crash is waited for. Errors as of server_connect(). */
 int server_open(const struct settings *settings, struct engine *engine, const struct container *database,
                 const char *id, usec_t deadline, struct server **ret, struct error *err);
 void server_free(struct server *server);
@@ -53,7 +53,8 @@ const char *server_port(const struct server *server);
 /* Opens a session in @database (NULL: the maintenance database), in UTF-8, with search_path=pg_catalog,
  * synchronous_commit=on, row_security=off, no timeouts of its own but lock_timeout=60s. A refused way leads
  * to the next one; the error lists each with its reason. Returns 0, -EACCES (no way let us in), -ENOENT (no
- * such database), -EPERM (fenced, or no privilege to connect), -EAGAIN (the server starts, stops or is full),
- * -ECONNREFUSED (nobody answers) or -ETIME. @ret is ended with PQfinish(). */
+ * such database), -EPERM (fenced, or no privilege to connect), -EAGAIN (the server starts, stops or
+ * recovers), -EUSERS (it has no connection left), -ECONNREFUSED (nobody answers) or -ETIME. @ret is ended
+ * with PQfinish(). */
 int server_connect(struct server *server, const char *database, usec_t deadline, PGconn **ret,
                    struct error *err);
