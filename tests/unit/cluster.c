@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -64,7 +65,8 @@ static void cluster_launch(struct cluster *cluster) {
     static const char *const settings[] = {
         "listen_addresses=127.0.0.1",  "fsync=off",         "jit=off",
         "max_prepared_transactions=2", "wal_level=logical", "max_connections=30",
-        "shared_buffers=16MB",         "autovacuum=off",    "logging_collector=off"
+        "shared_buffers=16MB",         "autovacuum=off",    "dynamic_shared_memory_type=mmap",
+        "logging_collector=off"
     };
     for (size_t i = 0; i < ELEMENTS(settings); i++) {
         strings_append(&argv, "-c");
@@ -92,6 +94,13 @@ static void cluster_free_port(struct cluster *cluster) {
     snprintf(cluster->port, sizeof(cluster->port), "%u", ntohs(address.sin_port));
 }
 
+/* In memory where there is room: thousands of small files are made and removed. */
+static char *place(void) {
+    struct statvfs room;
+    bool memory = statvfs("/dev/shm", &room) == 0 && room.f_bavail * room.f_frsize > ((uint64_t)1 << 30);
+    return xasprintf("%s/test-cluster.XXXXXX", memory ? "/dev/shm" : "/tmp");
+}
+
 void cluster_start(struct cluster *cluster) {
     *cluster = (struct cluster){ 0 };
     glob_t found = { 0 };
@@ -99,7 +108,7 @@ void cluster_start(struct cluster *cluster) {
         fail_msg("PostgreSQL's programs are not there: install the package postgresql");
     cluster->binaries = xstrdup(found.gl_pathv[found.gl_pathc - 1]);
     globfree(&found);
-    cluster->directory = xstrdup("/tmp/test-cluster.XXXXXX");
+    cluster->directory = place();
     assert_non_null(mkdtemp(cluster->directory));
     const struct passwd *user = getpwnam("postgres");
     if (geteuid() == 0)
@@ -115,9 +124,12 @@ void cluster_start(struct cluster *cluster) {
 
 void cluster_stop(struct cluster *cluster) {
     PQfinish(cluster->connection);
+    /* at once, but by itself: killed, it would leave its shared memory behind */
     if (cluster->postmaster.pid)
-        process_stop(&cluster->postmaster, 0);
-    /* backends notice within moments that their postmaster is gone, and write no more */
+        kill(cluster->postmaster.pid, SIGQUIT);
+    for (usec_t deadline = SOON; cluster->postmaster.pid && process_poll(&cluster->postmaster, NULL) == 1;)
+        if (!deadline_sleep(deadline, 10 * USEC_PER_MSEC))
+            process_stop(&cluster->postmaster, 0);
     durable_remove_tree(AT_FDCWD, cluster->directory, NULL);
     server_free(cluster->server);
     free(cluster->directory);

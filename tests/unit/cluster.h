@@ -1,8 +1,9 @@
 #pragma once
 
 /*
- * A PostgreSQL of the test's own: initdb into a directory under /tmp, a server on a socket there and on a
- * port of 127.0.0.1 (with passwords), which dies with the test. Without PostgreSQL's programs a test fails.
+ * A PostgreSQL of the test's own: initdb into a directory of its own (in /dev/shm or /tmp), a server on a
+ * socket there and on a port of 127.0.0.1 (with passwords), which dies with the test. Without PostgreSQL's
+ * programs a test fails.
  */
 
 #include "tests/unit/unit.h"
@@ -12,7 +13,7 @@
 #include "watchdog/database/server.h"
 
 #define CLUSTER_ID "20261123T031500Z-1f3a"
-#define SOON deadline_in(20 * USEC_PER_SEC)
+#define SOON deadline_in(USEC_PER_MINUTE)
 
 struct cluster {
     char *directory;
