@@ -5,6 +5,7 @@ import os
 import subprocess
 import textwrap
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -333,6 +334,41 @@ def test_requests_go_to_the_twin_while_the_gate_is_shut(bench):
     assert probes["page"]["result"] == "fail"
     assert 'does not match "twin"' in probes["page"]["sentence"]
     assert probes["containers"]["result"] == "pass"
+
+
+def test_a_token_that_the_application_forgot_is_renewed_but_not_too_often(bench):
+    server = subprocess.Popen(["python3", Path(__file__).parent.parent / "unit" / "http-server.py"], stdout=subprocess.PIPE, text=True)
+    try:
+        port = int(server.stdout.readline())
+        bench.configure("""
+            [Probe login]
+            Kind=http
+            Request=POST /login
+            Json={"password": "p\\"w %%{x}ü"}
+            Capture=token=.token
+            Every=1h
+            [Probe projects]
+            Kind=http
+            After=login
+            Request=GET /projects
+            Header=Authorization: Bearer %{token}
+        """, port=port)
+
+        def look():
+            return {name: (report["result"], report["looked"]) for name, report in bench.look().items()}
+
+        def ask(path):
+            return urllib.request.urlopen(f"http://127.0.0.1:{port}{path}").read()
+
+        assert look() == {"login": ("pass", True), "projects": ("pass", True)}
+        ask("/forget")
+        assert look() == {"login": ("pass", False), "projects": ("fail", True)}
+        time.sleep(31)
+        assert look() == {"login": ("pass", True), "projects": ("pass", True)}
+        assert json.loads(ask("/logins")) == {"logins": 2}
+    finally:
+        server.kill()
+        server.wait()
 
 
 def test_a_fatal_sign_ends_the_round_at_once(bench):

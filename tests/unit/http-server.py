@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
-"""A small real server for the tests of http probes: prints its port, then serves until its parent is gone."""
+"""A small real server for the tests of http probes: prints its port, then serves. With a file of key and certificate it
+speaks TLS."""
 
 import json
 import socket
+import ssl
 import struct
 import sys
 import time
@@ -58,6 +60,9 @@ class Handler(BaseHTTPRequestHandler):
     def on_echo(self, url, body):
         self.json({"method": self.command, "path": self.path, "host": self.headers["Host"],
                    "headers": {k.lower(): v for k, v in self.headers.items()}, "body": body.decode()})
+
+    def on_sni(self, url, body):
+        self.json({"sni": STATE["sni"]})
 
     def on_login(self, url, body):
         given = json.loads(body)
@@ -157,6 +162,11 @@ class Handler(BaseHTTPRequestHandler):
 
 server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
 server.daemon_threads = True
+if len(sys.argv) > 1:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(sys.argv[1])
+    context.sni_callback = lambda connection, name, _: STATE.update(sni=name)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
 print(server.server_address[1], flush=True)
 try:
     server.serve_forever()

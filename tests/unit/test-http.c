@@ -19,25 +19,63 @@
 #define PASSWORD "p\"w %{x}ü"
 
 static struct {
-    struct process_child server;
-    char *port;
+    struct process_child server, tls_server;
+    char *port, *tls_port;
+    char *certificate; /* with its key */
     char *credentials;
 } world;
 
-static int begin(void **state) {
-    (void)state;
-    char *argv[] = { "python3", "tests/unit/http-server.py", NULL };
+static int serve(char *certificate, struct process_child *server, char **ret_port) {
+    char *argv[] = { "python3", "tests/unit/http-server.py", certificate, NULL };
     const struct process process = { .argv = argv, .deadline = USEC_INFINITY };
-    if (process_start(&process, &world.server, NULL) < 0)
+    if (process_start(&process, server, NULL) < 0)
         return -1;
-    struct pollfd polled = { world.server.output_fd, POLLIN, 0 };
+    struct pollfd polled = { server->output_fd, POLLIN, 0 };
     char port[16] = "";
-    if (poll(&polled, 1, 20000) <= 0 || read(world.server.output_fd, port, sizeof(port) - 1) <= 0)
+    if (poll(&polled, 1, 20000) <= 0 || read(server->output_fd, port, sizeof(port) - 1) <= 0)
         return -1;
     port[strcspn(port, "\n")] = '\0';
-    world.port = xstrdup(port);
+    *ret_port = xstrdup(port);
+    return 0;
+}
+
+static int certify(void) {
+    char *argv[] = { "openssl",
+                     "req",
+                     "-x509",
+                     "-newkey",
+                     "ec",
+                     "-pkeyopt",
+                     "ec_paramgen_curve:P-256",
+                     "-nodes",
+                     "-subj",
+                     "/CN=test",
+                     "-addext",
+                     "subjectAltName=IP:127.0.0.1",
+                     "-keyout",
+                     world.certificate,
+                     "-out",
+                     NULL,
+                     NULL };
+    _cleanup_free_ char *only = xasprintf("%s.crt", world.certificate);
+    argv[15] = only;
+    const struct process process = { .argv = argv, .deadline = deadline_in(USEC_PER_MINUTE) };
+    _cleanup_free_ char *text = NULL;
+    size_t size;
+    if (process_run(&process, NULL, NULL) != 0 || file_read(AT_FDCWD, only, 10000, &text, &size, NULL) < 0)
+        return -1;
+    _cleanup_file_ FILE *file = fopen(world.certificate, "ae");
+    return file && fputs(text, file) >= 0 ? 0 : -1;
+}
+
+static int begin(void **state) {
+    (void)state;
     world.credentials = xstrdup("/tmp/test-http.XXXXXX");
     if (!mkdtemp(world.credentials))
+        return -1;
+    world.certificate = xasprintf("%s/certificate.pem", world.credentials);
+    if (certify() < 0 || serve(NULL, &world.server, &world.port) < 0 ||
+        serve(world.certificate, &world.tls_server, &world.tls_port) < 0)
         return -1;
     setenv("CREDENTIALS_DIRECTORY", world.credentials, 1);
     _cleanup_free_ char *path = xasprintf("%s/probe-password", world.credentials);
@@ -47,8 +85,11 @@ static int begin(void **state) {
 static int end(void **state) {
     (void)state;
     process_stop(&world.server, USEC_PER_SEC);
+    process_stop(&world.tls_server, USEC_PER_SEC);
     durable_remove_tree(AT_FDCWD, world.credentials, NULL);
     free(world.port);
+    free(world.tls_port);
+    free(world.certificate);
     free(world.credentials);
     return 0;
 }
@@ -197,6 +238,32 @@ static void requests_are_sent_as_written(void **state) {
     };
     for (size_t i = 0; i < ELEMENTS(cases); i++)
         expect(cases[i], PROBE_PASS, "");
+}
+
+static void certificates_are_checked(void **state) {
+    (void)state;
+    static const struct {
+        const char *host, *keys; /* %s: the certificate's file */
+        enum probe_result result;
+        const char *words;
+    } cases[] = {
+        { "https://127.0.0.1", "", PROBE_FAIL, "certificate" },
+        { "https://127.0.0.1", "Ca=%s\n", PROBE_PASS, "" },
+        { "https://localhost", "Ca=%s\n", PROBE_FAIL, "certificate" },
+        { "https://localhost", "Insecure=yes\n", PROBE_PASS, "" },
+        { "https://localhost", "Insecure=yes\nAssert=.sni == \"localhost\"\n", PROBE_PASS, "" },
+        { "https://127.0.0.1", "Ca=/no/such/file\n", PROBE_UNKNOWN, "could not be asked" },
+        { "http://127.0.0.1", "", PROBE_FAIL, "got no answer" },
+    };
+    for (size_t i = 0; i < ELEMENTS(cases); i++) {
+        struct buffer keys = { 0 };
+        const char *file = strstr(cases[i].keys, "%s");
+        buffer_printf(&keys, "Request=GET %s:%s/sni\n", cases[i].host, world.tls_port);
+        buffer_append(&keys, cases[i].keys, file ? (size_t)(file - cases[i].keys) : strlen(cases[i].keys));
+        buffer_printf(&keys, "%s%s", file ? world.certificate : "", file ? file + 2 : "");
+        _cleanup_free_ char *text = buffer_take(&keys);
+        expect(text, cases[i].result, cases[i].words);
+    }
 }
 
 static const char *const chain =
@@ -393,6 +460,7 @@ int main(void) {
         cmocka_unit_test(answers_are_judged),
         cmocka_unit_test(silence_of_the_application_is_a_failure_and_of_others_unknown),
         cmocka_unit_test(requests_are_sent_as_written),
+        cmocka_unit_test(certificates_are_checked),
         cmocka_unit_test(a_chain_logs_in_once_and_its_token_is_reused),
         cmocka_unit_test(what_comes_after_a_failure_is_unknown),
         cmocka_unit_test(forms_with_a_csrf_field_and_cookies_are_chained),
