@@ -60,7 +60,7 @@ const struct setting settings_table[] = {
       "auto", .help = "how long probes may fail after the switch before the first full pass" },
     { "Watch", "Duration", SETTING_DURATION, AT(watch.duration), "10min", USEC_PER_SEC, LONGEST,
       .help = "how long the probes watch the new release" },
-    { "Watch", "Interval", SETTING_DURATION, AT(watch.interval), "5s", USEC_PER_SEC, USEC_PER_DAY,
+    { "Watch", "Interval", SETTING_DURATION, AT(watch.interval), "5s", 100 * USEC_PER_MSEC, USEC_PER_DAY,
       .help = "the time between two rounds of probes" },
     { "Watch", "FailAfter", SETTING_NUMBER, AT(watch.fail_after), "2", 1, 1000,
       .help = "failures in a row that decide" },
