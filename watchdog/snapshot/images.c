@@ -133,18 +133,36 @@ static int write_record(const char *base, const char *image_id, const struct com
     return durable_write(AT_FDCWD, path, text, strlen(text), 0600, err);
 }
 
+/* An archive is made once and then relied on for as long as the image is in use: it is read each time. */
+static int find_whole(const char *state, const char *image_id, const struct tree_run *run,
+                      struct image_archive *ret, struct error *err) {
+    _cleanup_error_ struct error damaged = ERROR_NONE;
+    int r = image_archive_find(state, image_id, ret, &damaged);
+    if (r >= 0 && (r = image_archive_check(ret, run, &damaged)) < 0)
+        image_archive_done(ret);
+    if (r == -EBADMSG || r == -EIO)
+        r = -ENOENT;
+    return r >= 0 || r == -ENOENT ? r : error_move(err, &damaged);
+}
+
 int image_archive_make(const char *state, struct engine *engine, const char *image_id,
                        const struct tree_run *run, struct image_archive *ret, struct error *err) {
     _cleanup_free_ char *base = archive_base(state, image_id);
     if (!base)
         return bad_id(image_id, err);
-    if (image_archive_find(state, image_id, ret, NULL) >= 0)
-        return 0;
+    int r = find_whole(state, image_id, run, ret, err);
+    if (r != -ENOENT)
+        return r;
+    struct image image = { 0 };
+    r = engine_image(engine, image_id, run ? run->deadline : USEC_INFINITY, &image, err);
+    if (r < 0)
+        return r;
+    image_done(&image);
     _cleanup_free_ char *directory = xasprintf("%s/images", state);
     _cleanup_free_ char *partial = xasprintf("%s.partial", base), *archive = xasprintf("%s.tar.zst", base),
                         *record = xasprintf("%s.json", base);
     struct compressed_file file;
-    int r = durable_mkdir(directory, 0700, err);
+    r = durable_mkdir(directory, 0700, err);
     if (r < 0 || (r = durable_unlink(AT_FDCWD, record, err)) < 0)
         return r;
     r = save(partial, engine, image_id, run, &file, err);

@@ -27,8 +27,8 @@ struct image_archive {
 void image_archive_done(struct image_archive *archive);
 
 /* Sees to it that there is an archive of @image_id below @state (the application's state directory). One that
- * is there with its recorded size is taken as it is. Progress counts uncompressed bytes. -ENOENT when Docker
- * has no such image; -EPROTO when what Docker gave is no whole tar archive. */
+ * is there and is what was written is taken; a damaged one is made again. Progress counts uncompressed bytes.
+ * -ENOENT when Docker has no such image; -EPROTO when what Docker gave is no whole tar archive. */
 int image_archive_make(const char *state, struct engine *engine, const char *image_id,
                        const struct tree_run *run, struct image_archive *ret, struct error *err);
 

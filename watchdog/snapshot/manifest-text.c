@@ -42,16 +42,28 @@ static size_t utf8_length(const unsigned char *text) {
     return size;
 }
 
+/* How many bytes from @at on stand for themselves. */
+static size_t plain_length(const unsigned char *at) {
+    size_t length = 0;
+    while (at[length] >= 0x20 && at[length] != 0x7F && at[length] != '%' && at[length] != '"' &&
+           at[length] != '\\') {
+        size_t size = utf8_length(at + length);
+        if (size == 0)
+            break;
+        length += size;
+    }
+    return length;
+}
+
 void manifest_encode(struct buffer *buffer, const char *bytes) {
     for (const unsigned char *at = (const unsigned char *)bytes; *at;) {
-        size_t size = utf8_length(at);
-        if (size == 0 || *at < 0x20 || *at == 0x7F || strchr("%\"\\", *at)) {
-            buffer_printf(buffer, "%%%02X", *at);
-            size = 1;
-        } else {
-            buffer_append(buffer, at, size);
-        }
+        size_t size = plain_length(at);
+        buffer_append(buffer, at, size);
         at += size;
+        if (*at) {
+            buffer_printf(buffer, "%%%02X", *at);
+            at++;
+        }
     }
 }
 
@@ -59,11 +71,13 @@ char *manifest_decode(const char *text) {
     _cleanup_free_ char *bytes = xcalloc(strlen(text) + 1, 1);
     size_t size = 0;
     for (const char *at = text; *at;) {
-        if (*at != '%') {
-            bytes[size++] = *at++;
-            continue;
-        }
-        if (!isxdigit((unsigned char)at[1]) || !isxdigit((unsigned char)at[2]))
+        size_t plain = plain_length((const unsigned char *)at);
+        memcpy(bytes + size, at, plain);
+        size += plain;
+        at += plain;
+        if (!*at)
+            break;
+        if (*at != '%' || !isxdigit((unsigned char)at[1]) || !isxdigit((unsigned char)at[2]))
             return NULL;
         const char digits[3] = { at[1], at[2], 0 };
         bytes[size] = (char)strtoul(digits, NULL, 16);
@@ -71,6 +85,8 @@ char *manifest_decode(const char *text) {
             return NULL;
         at += 3;
     }
+    if (!strchr(text, '%'))
+        return take_ptr(bytes);
     /* One spelling of each path only, or comparing texts would lie. */
     _cleanup_buffer_ struct buffer again = { 0 };
     manifest_encode(&again, bytes);
