@@ -22,9 +22,11 @@ static void long_names_fit_stay_valid_and_differ(void **state) {
     (void)state;
     char long_name[256];
     for (size_t size = 20; size < 200; size++) {
-        for (size_t i = 0; i < size; i += 2)
-            memcpy(long_name + i, "\xc3\xa4", 2); /* ä */
-        long_name[size & ~(size_t)1] = '\0';
+        size_t used = size % 3; /* so that the cut comes to each byte of a character */
+        memset(long_name, 'x', used);
+        for (; used < size; used += 3)
+            memcpy(long_name + used, "\xe2\x82\xac", 3); /* € */
+        long_name[used] = '\0';
         _cleanup_free_ char *name = database_name_make(long_name, "restored", ID, 12);
         assert_true(strlen(name) <= DATABASE_NAME_LIMIT);
         json_t *valid = json_string(name); /* jansson takes valid UTF-8 only */

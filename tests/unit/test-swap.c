@@ -202,6 +202,10 @@ static void a_plain_database_stays_plain(void **state) {
     fence(cluster, &source, "plain", true);
     clone(cluster, &source, "plain_clone", "a mark", &fingerprint);
     const struct swap swap = { &source, source.oid, fingerprint.oid, "plain_failed" };
+    struct database target = { .oid = fingerprint.oid };
+    fence(cluster, &target, "plain_clone", false);
+    assert_int_equal(databases_swap(cluster->connection, &swap, 1, SOON, &err), -EPERM);
+    fence(cluster, &target, "plain_clone", true);
     assert_int_equal(databases_swap(cluster->connection, &swap, 1, SOON, &err), 1);
     look(cluster, "plain", &after);
     assert_null(after.comment);
