@@ -10,6 +10,8 @@
 /*
  * The lift of the fence on the way back (back-out, undo-start): with all rows under a condition, a phase that
  * is begun again with the fence already lifted passes over it. Nothing is restored any more from then on.
+ * Policies are given back before the old release is started: a Docker that crashes in between starts it again
+ * by itself.
  */
 const struct phase_row machine_phases[PHASE_COUNT] = {
     [PHASE_PREFLIGHT] = { .name = "preflight",
@@ -107,8 +109,8 @@ const struct phase_row machine_phases[PHASE_COUNT] = {
                        .stopped = FATE_GO_ON,
                        .dead = FATE_AGAIN,
                        .comment = "the point of no return; then tidy up",
-                       ROWS({ STEP_POLICIES_BACK, .repeat = true }, { STEP_START_ALL }, { STEP_REMOVE_TWIN },
-                            { STEP_SETTLE_CLONE }, { STEP_RETAIN },
+                       ROWS({ STEP_START_DATABASE, .repeat = true }, { STEP_POLICIES_BACK },
+                            { STEP_START_ALL }, { STEP_REMOVE_TWIN }, { STEP_SETTLE_CLONE }, { STEP_RETAIN },
                             { STEP_LAST_LOOK, .seen = SEEN_REPEAT }) },
     [PHASE_BACK_OUT] = { .name = "back-out",
                          .deadline = 20 * USEC_PER_MINUTE,
@@ -118,14 +120,15 @@ const struct phase_row machine_phases[PHASE_COUNT] = {
                          .dead = FATE_AGAIN,
                          .comment = "the old release again, on the original database",
                          ROWS({ STEP_START_DATABASE }, { STEP_POLICIES_OFF, IF_FENCED, .repeat = true },
-                              { STEP_STOP, IF_FENCED }, { STEP_PINS_BEFORE, IF_FENCED_FROM_SWITCH },
+                              { STEP_STOP, IF_FENCED_OR_FROM_QUIESCE },
+                              { STEP_PINS_BEFORE, IF_FENCED_FROM_SWITCH },
                               { STEP_TAGS_OLD, IF_FENCED_FROM_SWITCH },
                               { STEP_AWAIT_FOREIGN, IF_FENCED, SEEN_REPEAT },
                               { STEP_CREATE_OLD, IF_FENCED_FROM_SWITCH },
                               { STEP_RESTORE_FILES, IF_FENCED_FROM_SWITCH }, { STEP_SYNC, IF_FENCED },
                               { STEP_SEE_NEVER_STARTED, IF_FENCED, SEEN_REPEAT }, { STEP_LIFT, IF_FENCED },
-                              { STEP_DATABASE_HEALTH, .repeat = true }, { STEP_START_OLD },
-                              { STEP_POLICIES_BACK }, { STEP_REMOVE_TWIN },
+                              { STEP_DATABASE_HEALTH, .repeat = true }, { STEP_POLICIES_BACK },
+                              { STEP_START_OLD }, { STEP_REMOVE_TWIN },
                               { STEP_PROBE_OLD, .seen = SEEN_INCOMPLETE }, { STEP_DROP_CLONE },
                               { STEP_DROP_HOLDS }, { STEP_LAST_LOOK, .seen = SEEN_REPEAT }) },
     [PHASE_UNDO_STOP] = { .name = "undo-stop",
@@ -167,8 +170,8 @@ const struct phase_row machine_phases[PHASE_COUNT] = {
                                 { STEP_CREATE_OLD, IF_FENCED }, { STEP_RESTORE_FILES, IF_FENCED },
                                 { STEP_SYNC, IF_FENCED }, { STEP_SEE_NEVER_STARTED, IF_FENCED, SEEN_REPEAT },
                                 { STEP_SEE_IDENTITY, IF_FENCED, SEEN_UNDO_DATA }, { STEP_LIFT, IF_FENCED },
-                                { STEP_DATABASE_HEALTH, .repeat = true }, { STEP_START_OLD },
-                                { STEP_POLICIES_BACK }, { STEP_REMOVE_TWIN },
+                                { STEP_DATABASE_HEALTH, .repeat = true }, { STEP_POLICIES_BACK },
+                                { STEP_START_OLD }, { STEP_REMOVE_TWIN },
                                 { STEP_PROBE_OLD, .seen = SEEN_INCOMPLETE }, { STEP_DROP_HOLDS },
                                 { STEP_RETAIN }, { STEP_LAST_LOOK, .seen = SEEN_REPEAT }) },
     [PHASE_FORGET] = { .name = "forget",
@@ -267,8 +270,14 @@ bool machine_applies(const struct row *row, const struct machine_world *world) {
         return world->fenced;
     case IF_FENCED_FROM_SWITCH:
         return world->fenced && world->back_out_from == PHASE_SWITCH;
+    case IF_FENCED_OR_FROM_QUIESCE:
+        return world->fenced || world->back_out_from == PHASE_QUIESCE;
     }
     return true;
+}
+
+static const struct phase_row *phase_row(enum phase phase, const struct machine_world *world) {
+    return &(world->phases ? world->phases : machine_phases)[phase];
 }
 
 static struct machine_move to_phase(enum phase phase) {
@@ -300,22 +309,22 @@ static struct machine_move by_fate(enum fate fate, enum phase phase, const struc
 }
 
 struct machine_move machine_failed(enum phase phase, const struct machine_world *world) {
-    const struct phase_row *row = &machine_phases[phase];
+    const struct phase_row *row = phase_row(phase, world);
     if (row->failed == FATE_AGAIN && world->attempts + 1 >= MACHINE_ATTEMPTS)
         return (struct machine_move){ MOVE_INCOMPLETE, phase, 0 };
     return by_fate(row->failed, phase, world);
 }
 
 struct machine_move machine_recover(enum phase phase, const struct machine_world *world) {
-    return by_fate(machine_phases[phase].dead, phase, world);
+    return by_fate(phase_row(phase, world)->dead, phase, world);
 }
 
 struct machine_move machine_stop(enum phase phase, const struct machine_world *world) {
-    return by_fate(machine_phases[phase].stopped, phase, world);
+    return by_fate(phase_row(phase, world)->stopped, phase, world);
 }
 
-static struct machine_move by_sight(enum phase phase, size_t row) {
-    const struct row *rows = machine_phases[phase].rows;
+static struct machine_move by_sight(enum phase phase, size_t row, const struct machine_world *world) {
+    const struct row *rows = phase_row(phase, world)->rows;
     switch (rows[row].seen) {
     case SEEN_BACK_OUT:
         return to_phase(PHASE_BACK_OUT);
@@ -341,10 +350,10 @@ struct machine_move machine_next(enum phase phase, size_t row, enum answer answe
     if (answer == ANSWER_FAILED)
         return machine_failed(phase, world);
     if (answer == ANSWER_SEEN)
-        return by_sight(phase, row);
-    if (row + 1 < machine_phases[phase].rows_count)
+        return by_sight(phase, row, world);
+    if (row + 1 < phase_row(phase, world)->rows_count)
         return (struct machine_move){ MOVE_STEP, phase, row + 1 };
-    if (machine_phases[phase].next == PHASE_NONE)
+    if (phase_row(phase, world)->next == PHASE_NONE)
         return (struct machine_move){ MOVE_CLOSE, phase, 0 };
-    return to_phase(machine_phases[phase].next);
+    return to_phase(phase_row(phase, world)->next);
 }

@@ -95,9 +95,11 @@ enum step {
 /* When a row of a phase applies: else it is passed over. */
 enum condition {
     IF_ALWAYS,
-    IF_FENCED,             /* the fence of the application's databases stands */
-    IF_FENCED_FROM_SWITCH, /* and this is a back-out that came from switch: the candidate may have been
-                              started */
+    IF_FENCED,                 /* the fence of the application's databases stands */
+    IF_FENCED_FROM_SWITCH,     /* and this is a back-out that came from switch: the candidate may have been
+                                  started */
+    IF_FENCED_OR_FROM_QUIESCE, /* or one that came from quiesce: a stop that a dead worker asked for may be in
+                                  flight, and is awaited by asking again */
 };
 
 /* Where the row goes when its step saw what it looks for. */
@@ -153,6 +155,7 @@ const char *step_name(enum step step);
 /* What the decisions depend on: from the record and from the database's catalogue, never from a marker of
  * ours. */
 struct machine_world {
+    const struct phase_row *phases; /* NULL: machine_phases; the model's test walks altered copies */
     bool fenced;
     bool first_pass;
     enum phase back_out_from;
