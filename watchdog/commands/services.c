@@ -10,16 +10,16 @@
 
 #define ASK_TIME (30 * USEC_PER_SEC)
 
-static int read_services(const struct settings *settings, json_t **ret) {
+static int read_services(const struct settings *settings, json_t **ret, struct error *err) {
     _cleanup_engine_ struct engine *engine = NULL;
     _cleanup_compose_ struct compose *compose = NULL;
     _cleanup_json_ json_t *config = NULL;
     usec_t deadline = deadline_in(ASK_TIME);
-    int r = engine_new(NULL, deadline, &engine, NULL);
+    int r = engine_new(NULL, deadline, &engine, err);
     if (r >= 0)
-        r = compose_new(settings, engine, deadline, &compose, NULL);
+        r = compose_new(settings, engine, deadline, &compose, err);
     if (r >= 0)
-        r = compose_config(compose, deadline, &config, NULL);
+        r = compose_config(compose, deadline, &config, err);
     if (r >= 0)
         *ret = json_incref(json_get_object(config, "services"));
     return r;
@@ -64,7 +64,12 @@ int services_check(const struct settings *settings, struct error *err) {
         { "Watch", "Gate", settings->watch.gate },
     };
     _cleanup_json_ json_t *services = NULL;
-    if (read_services(settings, &services) < 0 || !services)
+    _cleanup_error_ struct error asking = ERROR_NONE;
+    int r = read_services(settings, &services, &asking);
+    if (r == -EPROTO || r == -EBADMSG) /* Compose was asked, and cannot make sense of its files */
+        return settings_refuse(settings, "App", settings->application.files ? "File" : "Directory", err, "%s",
+                               error_text(&asking));
+    if (r < 0 || !services)
         return 0;
     for (size_t i = 0; i < ELEMENTS(named); i++)
         if (named[i].name && check_name(services, named[i].name, err) < 0)

@@ -5,6 +5,7 @@
 
 #include "watchdog/config/settings.h"
 
-/* Returns 0, or -EINVAL with "FILE:LINE: [Section] Key=: …" and the nearest name. Where Docker or Compose
+/* Returns 0, or -EINVAL with "FILE:LINE: [Section] Key=: …" and the nearest name, or what
+ * Compose says of files that it cannot read. Where Docker or Compose
  * cannot be asked it returns 0: whoever needs them says so. */
 int services_check(const struct settings *settings, struct error *err);

@@ -84,6 +84,8 @@ static enum exit_code tell(struct session *session, struct context *context) {
     bytes_format(bytes, (uint64_t)json_get_integer(summary, "bytes", 0));
     journal_send(&journal, EVENT_SNAPSHOT, NULL, "snapshot %s: %s, verified by %s", context->record->id,
                  bytes, json_get_string(summary, "verified", "nothing"));
+    json_object_set_new(summary, "app", json_text_string(session->settings->app));
+    json_object_set_new(summary, "snapshot", json_text_string(context->record->id));
     if (session->options->json)
         return (enum exit_code)command_json(session->options, EXIT_DONE, summary);
     terminal_print(&session->watcher.terminal, TONE_GOOD, "%s: snapshot %s, %s, verified by %s",
