@@ -64,15 +64,15 @@ int session_recover(struct session *session, bool *ret_go_on, enum exit_code *re
     }
     if (r < 0)
         return r;
-    bool touched = record->phase >= PHASE_QUIESCE && record->phase != PHASE_FORGET;
     char *phase = xasprintf("an unfinished transaction, %s, was found in phase %s", record->id,
                             phase_name((enum phase)record->phase));
     session->watcher.observer.event(&session->watcher, record, "recovered", phase);
     free(phase);
     *ret_code = supervisor_run(session->state, record, PHASE_NONE, &session->watcher.observer);
-    /* One thing a run: only where nothing had been touched yet, the command goes on with what it was asked
-     * for. */
-    *ret_go_on = *ret_go_on && !touched && record->outcome != OUTCOME_NONE && *ret_code != EXIT_INCOMPLETE;
+    /* The old release runs on as it did: the command goes on with what it was asked for. Any other end is
+     * told first. */
+    *ret_go_on = *ret_go_on && (record->outcome == OUTCOME_ABORTED || record->outcome == OUTCOME_REFUSED ||
+                                record->outcome == OUTCOME_UP_TO_DATE);
     if (!*ret_go_on)
         watcher_result(&session->watcher, record);
     return 1;
