@@ -16,10 +16,7 @@ OUTCOMES = {DONE: ("upgraded", "up-to-date"), ABORTED: ("aborted",), REFUSED: ("
             INCOMPLETE: ("rollback-failed",)}
 
 PHASES = ["preflight", "baseline", "resolve", "fetch", "backup", "quiesce", "freeze", "switch", "watch", "commit"]
-UNDO_OUTCOMES = {DONE: ("upgraded", "up-to-date"), ABORTED: ("aborted",), REFUSED: ("refused", "rejected"), ROLLED_BACK: ("rolled-back",),
-            INCOMPLETE: ("rollback-failed",)}
-
-PHASES = ["undo-stop", "undo-data", "undo-pins", "undo-start"]
+UNDO_PHASES = ["undo-stop", "undo-data", "undo-pins", "undo-start"]
 
 
 class Result:
