@@ -39,6 +39,21 @@ static void expect(const struct record *record, enum looks_release release, stru
     looks->view.expected_count = record->services_count;
 }
 
+/* Where the old release's logs begin: with the oldest of its containers. A back-out may have found them
+ * running. */
+static int oldest_start(struct context *context, usec_t *ret, struct error *err) {
+    struct container *list = NULL;
+    size_t count = 0;
+    int r = context_containers(context, &list, &count, err);
+    *ret = context->record->phase_started;
+    for (size_t i = 0; r >= 0 && i < count; i++)
+        if (!context_is_database(context, &list[i]) && !*list[i].ours && container_runs(&list[i]) &&
+            list[i].started && list[i].started < *ret)
+            *ret = list[i].started;
+    containers_free(list, count);
+    return r;
+}
+
 int looks_new(struct context *context, enum looks_release release, struct looks **ret, struct error *err) {
     const struct record *record = context->record;
     _cleanup_looks_ struct looks *looks = xcalloc(1, sizeof(*looks));
@@ -58,8 +73,8 @@ int looks_new(struct context *context, enum looks_release release, struct looks 
                                        .is_baseline = release == LOOKS_BASELINE };
     if (release == LOOKS_CANDIDATE)
         looks->view.since_realtime = record->switched;
-    if (release == LOOKS_OLD)
-        looks->view.since_realtime = record->phase_started;
+    if (release == LOOKS_OLD && (r = oldest_start(context, &looks->view.since_realtime, err)) < 0)
+        return r;
     expect(record, release, looks);
     *ret = take_ptr(looks);
     return 0;
