@@ -52,13 +52,31 @@ static char *statement(PGconn *connection, const struct database *source, const 
     return buffer_take(&sql);
 }
 
+/* Version 18 on: files that share their blocks, where the file system can; else it copies all the same. A
+ * kernel or file system that can do neither makes the statement fail: then it is done again by plain copying.
+ */
+static int create_by(PGconn *connection, const char *sql, usec_t deadline, struct error *err) {
+    _cleanup_error_ struct error failure = ERROR_NONE;
+    bool sharing =
+        PQserverVersion(connection) >= 180000 &&
+        server_query(connection, deadline, NULL, NULL, "SET file_copy_method = clone", SQL_NONE) >= 0;
+    int r = server_query(connection, deadline, NULL, &failure, sql, SQL_NONE);
+    if (sharing && (r == -EPROTO || r == -ENOTSUP)) {
+        error_done(&failure);
+        r = server_query(connection, deadline, NULL, &failure, "SET file_copy_method = copy", SQL_NONE);
+        if (r >= 0)
+            r = server_query(connection, deadline, NULL, &failure, sql, SQL_NONE);
+    }
+    return r < 0 ? error_move(err, &failure) : 0;
+}
+
 /* The statement goes on in the server when we are dead: there it has an end of its own. */
 static int create(PGconn *connection, const char *sql, usec_t deadline, struct error *err) {
     usec_t left = deadline_left(deadline);
     int r = server_execute(connection, deadline, err, "SET statement_timeout = %" PRIu64,
                            left / USEC_PER_MSEC < INT32_MAX / 2 ? left / USEC_PER_MSEC + 1000 : (uint64_t)0);
     if (r >= 0)
-        r = server_query(connection, deadline, NULL, err, sql, SQL_NONE);
+        r = create_by(connection, sql, deadline, err);
     if (r >= 0)
         r = server_query(connection, deadline, NULL, err, "SET statement_timeout = 0", SQL_NONE);
     return r;
