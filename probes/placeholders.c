@@ -90,22 +90,27 @@ void secrets_done(struct secrets *secrets) {
     secrets->masked = NULL;
 }
 
-static char *percent_encoded(const char *text) {
+/* RFC 3986, section 2.3; @style '+': blanks as forms have them. */
+static char *percent_encoded(const char *text, char style) {
     struct buffer encoded = { 0 };
     for (; *text; text++) {
         if (isalnum((unsigned char)*text) || strchr("-._~", *text))
             buffer_append(&encoded, text, 1);
         else
-            buffer_printf(&encoded, "%%%02X", (unsigned char)*text);
+            buffer_printf(&encoded, style == '+' && *text == ' ' ? "+" : "%%%02X", (unsigned char)*text);
     }
     return buffer_take(&encoded);
 }
 
 /* @text as it stands inside the quotes of a JSON string. */
-static char *json_escaped(const char *text) {
+static char *json_escaped(const char *text, size_t flags) {
     _cleanup_json_ json_t *string = json_text_string(text);
-    _cleanup_free_ char *quoted = json_text(string);
-    return xstrndup(quoted + 1, strlen(quoted) - 2);
+    char *quoted = json_dumps(string, JSON_ENCODE_ANY | flags);
+    if (!quoted)
+        abort();
+    quoted[strlen(quoted) - 1] = '\0';
+    memmove(quoted, quoted + 1, strlen(quoted));
+    return quoted;
 }
 
 static void mask_longest_first(char **list) {
@@ -124,11 +129,50 @@ static void mask_form(struct secrets *secrets, const char *form) {
     mask_longest_first(secrets->masked);
 }
 
+/* "%C3" as "%c3", "\u00FC" as "\u00fc": both are written. */
+static char *lower_escapes(const char *text) {
+    char *copy = xstrdup(text);
+    for (char *at = copy; *at; at++) {
+        size_t digits = *at == '%' ? 2 : at[0] == '\\' && at[1] == 'u' ? 5 : 0;
+        for (size_t i = 1; i <= digits && at[i]; i++)
+            at[i] = (char)tolower((unsigned char)at[i]);
+    }
+    return copy;
+}
+
+static char *html_escaped(const char *text) {
+    struct buffer escaped = { 0 };
+    for (; *text; text++) {
+        const char *entity = *text == '&'    ? "&amp;"
+                             : *text == '<'  ? "&lt;"
+                             : *text == '>'  ? "&gt;"
+                             : *text == '"'  ? "&quot;"
+                             : *text == '\'' ? "&#39;"
+                                             : NULL;
+        buffer_append(&escaped, entity ? entity : text, entity ? strlen(entity) : 1);
+    }
+    return buffer_take(&escaped);
+}
+
 void secrets_add(struct secrets *secrets, const char *value) {
-    _cleanup_free_ char *encoded = percent_encoded(value), *escaped = json_escaped(value);
+    /* as clients and servers of several languages write it: Python escapes what is not ASCII, PHP the slash
+     */
+    char *forms[] = { percent_encoded(value, '%'),
+                      percent_encoded(value, '+'),
+                      json_escaped(value, 0),
+                      json_escaped(value, JSON_ENSURE_ASCII),
+                      json_escaped(value, JSON_ENSURE_ASCII | JSON_ESCAPE_SLASH),
+                      html_escaped(value) };
     mask_form(secrets, value);
-    mask_form(secrets, encoded);
-    mask_form(secrets, escaped);
+    for (size_t i = 0; i < ELEMENTS(forms); i++) {
+        char *lower = lower_escapes(forms[i]);
+        mask_form(secrets, forms[i]);
+        mask_form(secrets, lower);
+        explicit_bzero(lower, strlen(lower));
+        explicit_bzero(forms[i], strlen(forms[i]));
+        free(lower);
+        free(forms[i]);
+    }
 }
 
 static int value_of(struct secrets *secrets, const char *name, char **ret, struct error *err) {
@@ -151,8 +195,8 @@ static int append_value(struct buffer *filled, const char *name, const char *val
                                  "the value of \"%%{%s}\" has a line break or another control character and "
                                  "cannot stand in a header",
                                  name);
-    _cleanup_free_ char *put = place == PLACE_JSON  ? json_escaped(value)
-                               : place == PLACE_URL ? percent_encoded(value)
+    _cleanup_free_ char *put = place == PLACE_JSON  ? json_escaped(value, 0)
+                               : place == PLACE_URL ? percent_encoded(value, '%')
                                                     : xstrdup(value);
     buffer_append(filled, put, strlen(put));
     return 0;

@@ -34,8 +34,8 @@ struct secrets {
     char **masked;                   /* every value that was put in or added */
 };
 void secrets_done(struct secrets *secrets);
-/* @value is masked from now on: also percent-encoded, and escaped as in JSON. Values under four characters
- * are not: masking each "1" hides everything and protects nothing. */
+/* @value is masked from now on: also percent-encoded, and escaped as in JSON and HTML. Values under four
+ * characters are not: masking each "1" hides everything and protects nothing. */
 void secrets_add(struct secrets *secrets, const char *value);
 
 /* Puts values in. Returns 0, -ENOENT when no such value or credential is there, -EINVAL when the value cannot

@@ -67,12 +67,16 @@ class Handler(BaseHTTPRequestHandler):
     def on_login(self, url, body):
         given = json.loads(body)
         STATE["logins"] += 1
+        STATE["leak"] = given.get("password")
         if given.get("password") != 'p"w %{x}ü':
             self.json({"error": "wrong password " + str(given.get("password"))}, 401)
             return
         token = "token-%08d" % STATE["logins"]
         STATE["tokens"].add(token)
         self.json({"token": token, "id": 7})
+
+    def on_leak(self, url, body):
+        self.json({"error": "wrong password " + STATE["leak"] + "?"}, 500)
 
     def on_logins(self, url, body):
         self.json({"logins": STATE["logins"]})

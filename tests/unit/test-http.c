@@ -365,7 +365,8 @@ static void no_secret_is_ever_shown(void **state) {
         "[Probe echo]\nKind=http\nAfter=login\nRequest=POST /echo?t=%{token}&p=%{probe-password}\n"
         "Form=p=%{probe-password}\nHeader=Authorization: Bearer %{token}\nStatus=201\nCapture=whole=.path\n"
         "[Probe asset]\nKind=http\nAfter=login\nRequest=POST /echo\nJson={\"u\": \"/nowhere/%{token}\"}\n"
-        "Assets=.body | fromjson | .u\n");
+        "Assets=.body | fromjson | .u\n"
+        "[Probe leak]\nKind=http\nAfter=login\nRequest=GET /leak\n");
     struct probe_round round = look(&bench);
     struct buffer all = { 0 };
     for (size_t i = 0; i < round.count; i++) {
@@ -379,6 +380,7 @@ static void no_secret_is_ever_shown(void **state) {
     assert_int_equal(round.reports[0].result, PROBE_PASS);
     assert_int_equal(round.reports[1].result, PROBE_FAIL);
     assert_int_equal(round.reports[2].result, PROBE_FAIL);
+    assert_string_equal(round.reports[3].evidence, "{\"error\": \"wrong password ***?\"}");
     assert_non_null(strstr(round.reports[2].sentence, "asset \"/nowhere/***\" answered 404"));
     static const char *const secrets[] = { "token-0", "p\"w", "p\\\"w", "p\\\\\\\"w", "p%22w", "p%5C%22w" };
     for (size_t i = 0; i < ELEMENTS(secrets); i++)

@@ -98,11 +98,15 @@ static void secrets_are_masked_in_all_their_forms(void **state) {
         { "?q=p%40ss%20%22word%22&x", "?q=***&x" },
         { "{\"a\": \"p@ss \\\"word\\\"\"}", "{\"a\": \"***\"}" },
         { "p@ss \"word\"s and p@ss \"word\"-longer", "***s and ***" },
+        { "?q=p%40ss+%22word%22&x", "?q=***&x" },
+        { "gr\\u00fcn\\/1 gr\\u00FCn/1 grün/1 gr%c3%bcn%2f1 gr%C3%BCn%2F1", "*** *** *** *** ***" },
+        { "p@ss &quot;word&quot;", "***" },
         { "abc stays, it is too short", "abc stays, it is too short" },
     };
     struct secrets secrets = { 0 };
     secrets_add(&secrets, "p@ss \"word\"");
     secrets_add(&secrets, "abc");
+    secrets_add(&secrets, "grün/1");
     secrets_add(&secrets, "p@ss \"word\"-longer");
     for (size_t i = 0; i < ELEMENTS(cases); i++) {
         _cleanup_free_ char *masked = secrets_mask(&secrets, cases[i].text, strlen(cases[i].text));
