@@ -48,9 +48,8 @@ static json_t *json_of(jv value) {
 static int compile(jq_state *jq, const char *program, const json_t *baseline, struct error *err) {
     struct buffer words = { 0 };
     jq_set_error_cb(jq, keep_first_words, &words);
-    jv arguments = jv_array_append(
-        jv_array(), jv_object_set(jv_object_set(jv_object(), jv_string("name"), jv_string("baseline")),
-                                  jv_string("value"), jv_of(baseline)));
+    /* An object, not jq's list of names and values: with that, Debian's 1.6-2.1+deb12u2 frees twice. */
+    jv arguments = jv_object_set(jv_object(), jv_string("baseline"), jv_of(baseline));
     int compiled = jq_compile_args(jq, program, arguments);
     jq_set_error_cb(jq, NULL, NULL);
     if (!compiled)

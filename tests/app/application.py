@@ -99,7 +99,7 @@ class Application:
 
     def make_directory(self):
         """Everything but the containers and volumes, as fresh as a new installation."""
-        for directory in (self.directory, self.config_directory, self.state_directory):
+        for directory in (self.directory, self.config_directory):
             shutil.rmtree(directory, ignore_errors=True)
         shutil.copytree(HERE / "template", self.directory)
         self.password = secrets.token_hex(12)
@@ -209,6 +209,8 @@ class Application:
         if not (golden / "pgdata").is_dir():
             self.seed()
         self.down()
+        run("find", self.state_directory, "-mindepth", "2", "-maxdepth", "2", "-not", "-name", "images", "-exec", "rm", "-rf", "{}", "+",
+            check=False)
         self.make_directory()
         run("cp", "-a", golden / "data", self.data)
         self.password = (golden / "password").read_text()

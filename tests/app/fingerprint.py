@@ -102,7 +102,7 @@ def of_containers(application):
 def of_tags():
     listed = run("docker", "images", "--no-trunc", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}").stdout.splitlines()
     tags = dict(line.split(" ", 1) for line in listed if not line.startswith("<none>"))
-    return {reference: image for reference, image in tags.items() if reference.startswith(IMAGES)}
+    return {reference: image for reference, image in tags.items() if reference.startswith(IMAGES) and not reference.endswith(":<none>")}
 
 
 def of_directory(application):
