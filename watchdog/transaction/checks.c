@@ -255,11 +255,8 @@ static int look_at_database(struct looks *looks, struct error *err) {
         r = server_facts_read(context->maintenance, context_deadline(context, CALL_TIME), &facts, err);
     if (r >= 0 && server_room(&context->database, &facts, &room, NULL) < 0)
         room = UINT64_MAX;
-    for (size_t i = 0; r >= 0 && i < looks->project->containers_count; i++) {
-        _cleanup_free_ char *address = NULL;
-        if (container_address(&looks->project->containers[i], &address, NULL) >= 0)
-            strings_append(&addresses, address);
-    }
+    if (r >= 0)
+        addresses = preconditions_addresses(looks->project->containers, looks->project->containers_count);
     if (r >= 0)
         r = preconditions_look(context->server, context->settings->database.names, addresses, room,
                                context_deadline(context, CALL_TIME), &found, &count, err);
