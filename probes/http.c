@@ -53,13 +53,19 @@ static void give_up(const struct http_look *http, enum http_fault fault, const s
         probe_unknown(report, "%s %s: %s", http->settings->method, http->settings->target, words);
 }
 
-/* Every= says that the request is dear, as a login is that trips a rate limit: while it is answered and
- * fails, it is asked again ever more rarely. One that is not answered costs nobody anything. */
-static void slow_down(const struct probe_look *look, struct probe_report *report) {
+/* An attempt that the application may count, as against an account: not one that found nobody yet, or a proxy
+ * that did. */
+static bool may_be_counted(long status) {
+    return status < 500 && status != 404 && status != 405 && status != 408;
+}
+
+/* Every= says that the request is dear, as a login is that trips a rate limit or locks an account: while it
+ * is refused, it is asked again ever more rarely. One that is not answered costs nobody anything. */
+static void slow_down(const struct probe_look *look, long status, struct probe_report *report) {
     const usec_t interval = look->view->settings->watch.interval;
     json_int_t fails = json_get_integer(look->state, "fails", 0);
     usec_t pause = interval << (fails < 5 ? fails : 5);
-    bool failed = report->result == PROBE_FAIL;
+    bool failed = report->result == PROBE_FAIL && may_be_counted(status);
     report->state = json_pack("{s:I}", "fails", failed ? fails + 1 : 0);
     if (!failed || look->probe->every == 0)
         return;
@@ -87,7 +93,7 @@ static void run(const struct probe_look *look, struct probe_report *report) {
     } else {
         json_t *captures = json_object(), *cookies = save_cookies(&http);
         http_judge(&http, &answer, captures, report);
-        slow_down(look, report);
+        slow_down(look, answer.status, report);
         report->session = json_pack("{s:o, s:o}", "captures", captures, "cookies", cookies);
     }
     http_answer_done(&answer);

@@ -402,14 +402,15 @@ static void a_429_is_not_asked_again_before_its_time(void **state) {
 
 static void a_dear_request_that_fails_is_repeated_ever_more_rarely(void **state) {
     (void)state;
-    struct bench bench = bench_of("[Probe it]\nKind=http\nRequest=GET /status/500\nEvery=5min\n"
-                                  "[Probe down]\nKind=http\nRequest=GET http://127.0.0.1:1/\nEvery=5min\n");
-    expect_results(&bench, "ff");
-    expect_results(&bench, "f-f");
+    struct bench bench = bench_of("[Probe it]\nKind=http\nRequest=GET /status/401\nEvery=5min\n"
+                                  "[Probe down]\nKind=http\nRequest=GET http://127.0.0.1:1/\nEvery=5min\n"
+                                  "[Probe proxy]\nKind=http\nRequest=GET /status/502\nEvery=5min\n");
+    expect_results(&bench, "fff");
+    expect_results(&bench, "f-ff");
     usleep(1100000);
-    expect_results(&bench, "ff");
+    expect_results(&bench, "fff");
     usleep(1100000);
-    expect_results(&bench, "f-f");
+    expect_results(&bench, "f-ff");
     bench_done(&bench);
 }
 
