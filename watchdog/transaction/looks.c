@@ -70,7 +70,8 @@ int looks_new(struct context *context, enum looks_release release, struct looks 
                                        .project = record->project,
                                        .gate = context->settings->watch.gate,
                                        .baseline = looks->baseline,
-                                       .is_baseline = release == LOOKS_BASELINE };
+                                       .is_baseline = release == LOOKS_BASELINE,
+                                       .stop_on_fatal = release == LOOKS_CANDIDATE };
     if (release == LOOKS_CANDIDATE)
         looks->view.since_realtime = record->switched;
     if (release == LOOKS_OLD && (r = oldest_start(context, &looks->view.since_realtime, err)) < 0)
