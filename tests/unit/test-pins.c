@@ -238,7 +238,6 @@ static void random_files_change_in_one_place_and_come_back(void **state) {
         size_t size, back_size;
         if (pins_edit(text, strlen(text), "web", NEW, "T-1", &edited, &size, &err) < 0)
             fail_msg("seed %u: %s\n%s", round, error_text(&err), text);
-        _cleanup_free_ char *inserted = xasprintf("%s", NEW);
         const char *place = strstr(edited, NEW);
         size_t before = (size_t)(place - edited);
         assert_memory_equal(text, edited, before);
