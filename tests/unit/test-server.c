@@ -119,7 +119,6 @@ static void a_statement_is_cancelled_at_its_deadline(void **state) {
 static void a_server_that_is_stopped_is_a_deadline_too(void **state) {
     struct cluster *cluster = *state;
     _cleanup_error_ struct error err = ERROR_NONE;
-    _cleanup_free_ char *pid = cluster_sql(cluster->connection, "SELECT pg_backend_pid()");
     _cleanup_connection_ PGconn *connection = cluster_connect(cluster, NULL);
     _cleanup_free_ char *other = cluster_sql(connection, "SELECT pg_backend_pid()");
     kill(cluster->postmaster.pid, SIGSTOP);
