@@ -400,7 +400,6 @@ static pid_t hammer(const struct cluster *cluster, const char *database) {
 
 static void clients_on_their_way_in_do_not_get_through_the_fence(void **state) {
     struct cluster *cluster = *state;
-    _cleanup_error_ struct error err = ERROR_NONE;
     _cleanup_database_ struct database source = { 0 };
     pid_t clients[3];
     cluster_do(cluster->connection, "CREATE DATABASE busy");
