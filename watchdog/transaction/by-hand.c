@@ -15,6 +15,7 @@
 #include "watchdog/transaction/inspect.h"
 
 #define LOOK_TIME (2 * USEC_PER_MINUTE)
+#define VERIFY_TIME (6 * USEC_PER_HOUR)
 #define CALL_TIME (30 * USEC_PER_SEC)
 #define BASELINE_LIMIT ((size_t)256 * 1024 * 1024)
 
@@ -156,11 +157,28 @@ static int aim(struct context *context, const struct snapshot *snapshot, const s
     return 0;
 }
 
+/* Every byte of it is read before anything is touched. */
+static int look_whole(const struct state *state, const struct snapshot *snapshot, struct error *err) {
+    struct tree_run run = { deadline_in(VERIFY_TIME), NULL, NULL };
+    struct snapshot_fault *faults = NULL;
+    size_t count = 0;
+    int r = snapshot_verify(snapshot, state->directory, &run, &faults, &count, err);
+    if (r >= 0 && count > 0)
+        r = error_set(
+            err, EBADMSG,
+            "the snapshot %s is damaged: \"%s\" %s; choose another one, `snapshots --verify` reads them all",
+            snapshot->id, faults[0].file, faults[0].what);
+    snapshot_faults_free(faults, count);
+    return r;
+}
+
 int by_hand_prepare(struct state *state, const struct settings *settings, const char *id,
                     struct record *record, struct error *err) {
     _cleanup_snapshot_ struct snapshot *snapshot = NULL;
     _cleanup_record_ struct record *made = NULL;
     int r = choose_snapshot(state, settings->app, id, &snapshot, err);
+    if (r >= 0)
+        r = look_whole(state, snapshot, err);
     if (r < 0)
         return r;
     r = state_load_closed(state, snapshot->id, &made, err);

@@ -9,7 +9,7 @@
  * Makes @record (new, KIND_ROLLBACK) one that goes back to the snapshot @id, or NULL: to the one before the
  * newest upgrade, else the newest that is complete. Looks at the application as it is now, for what stands
  * aside; takes images, pins, clone and files from the snapshot and the transaction that made it. Touches
- * nothing. -ENOENT: no such snapshot.
+ * nothing. -ENOENT: no such snapshot; -EBADMSG: it is damaged.
  */
 int by_hand_prepare(struct state *state, const struct settings *settings, const char *id,
                     struct record *record, struct error *err);
