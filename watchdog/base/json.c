@@ -22,7 +22,7 @@ int json_parse(const char *text, size_t size, const char *what, json_t **ret, st
 }
 
 char *json_text(const json_t *value) {
-    char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+    char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(12));
     if (!text)
         abort();
     return text;

@@ -310,8 +310,14 @@ static struct machine_move by_fate(enum fate fate, enum phase phase, const struc
 
 struct machine_move machine_failed(enum phase phase, const struct machine_world *world) {
     const struct phase_row *row = phase_row(phase, world);
-    if (row->failed == FATE_AGAIN && world->attempts + 1 >= MACHINE_ATTEMPTS)
-        return (struct machine_move){ MOVE_INCOMPLETE, phase, 0 };
+    if (row->failed == FATE_BACK_OUT_OR_UNDO && !world->fenced && world->attempts + 1 < MACHINE_ATTEMPTS)
+        return to_phase(phase);
+    if (row->failed == FATE_AGAIN && world->attempts + 1 >= MACHINE_ATTEMPTS) {
+        /* A window that cannot be watched says nothing against a release; unproved, it goes all the same. */
+        if (phase == PHASE_WATCH && !world->first_pass)
+            return to_phase(PHASE_UNDO_STOP);
+        return (struct machine_move){ phase == PHASE_WATCH ? MOVE_LEAVE : MOVE_INCOMPLETE, phase, 0 };
+    }
     return by_fate(row->failed, phase, world);
 }
 

@@ -117,7 +117,8 @@ enum seen {
 enum fate {
     FATE_FORGET,
     FATE_BACK_OUT,
-    FATE_BACK_OUT_OR_UNDO, /* as long as the fence stands the one, afterwards the other */
+    FATE_BACK_OUT_OR_UNDO, /* as long as the fence stands the one; afterwards, and as a failure only after
+                              MACHINE_ATTEMPTS (the host may be in trouble), the other */
     FATE_BACK_OUT_OR_AGAIN,
     FATE_UNDO_OR_LEAVE, /* before the first full pass the one, afterwards the record stays for the next start
                          */

@@ -183,7 +183,7 @@ static int load_json(const char *path, json_t **ret, struct error *err) {
 }
 
 static int save_json(const char *path, const json_t *json, struct error *err) {
-    _cleanup_free_ char *text = json_dumps(json, JSON_INDENT(2) | JSON_ENCODE_ANY);
+    _cleanup_free_ char *text = json_dumps(json, JSON_INDENT(2) | JSON_ENCODE_ANY | JSON_REAL_PRECISION(12));
     if (!text)
         abort();
     return durable_write(AT_FDCWD, path, text, strlen(text), 0600, err);

@@ -39,8 +39,11 @@ static int remember_containers(struct context *context, struct error *err) {
     int r = context_containers(context, &list, &count, err);
     strings_free(context->before_files);
     context->before_files = xcalloc(1, sizeof(char *));
+    /* One that runs now may change files after they were restored: whatever becomes of it, it is seen. */
     for (size_t i = 0; r >= 0 && i < count; i++)
-        strings_appendf(&context->before_files, "%s %llu", list[i].id, (unsigned long long)list[i].started);
+        if (!container_runs(&list[i]))
+            strings_appendf(&context->before_files, "%s %llu", list[i].id,
+                            (unsigned long long)list[i].started);
     containers_free(list, count);
     return r;
 }

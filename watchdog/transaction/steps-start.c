@@ -18,34 +18,37 @@ static const struct container *container_of(const struct container *list, size_t
     return NULL;
 }
 
-int step_start_database(struct context *context, struct error *err) {
+/* Starts the database's container when it is down, makes it when it is gone (`down` by hand: its volume is
+ * there). Returns 1 when something was done, 0 when it runs. */
+static int ensure_database(struct context *context, struct error *err) {
     struct container *list = NULL;
     size_t count = 0;
     const char *service = context->settings->database.service;
     int r = context_containers(context, &list, &count, err);
-    if (r < 0)
-        return r;
-    const struct container *database = container_of(list, count, service);
-    if (!database) {
-        /* `down` by hand: its volume is there, and Compose makes the container again. */
+    const struct container *database = r < 0 ? NULL : container_of(list, count, service);
+    if (r >= 0 && database && container_runs(database)) {
+        containers_free(list, count);
+        return 0;
+    }
+    if (database) {
+        r = engine_start(context->engine, database->id, context_deadline(context, CALL_TIME), err);
+    } else if (r >= 0) {
         char *services[] = { (char *)service, NULL };
         r = context_open_compose(context, err);
         if (r >= 0)
             r = compose_up(context->compose, services, 0, context_deadline(context, START_TIME), err);
-    } else if (!container_runs(database)) {
-        r = engine_start(context->engine, database->id, context_deadline(context, CALL_TIME), err);
-    } else {
-        containers_free(list, count);
-        return context->record->system_identifier ? step_database_health(context, err) : 0;
     }
     containers_free(list, count);
     context_close_database(context);
-    return r < 0 ? error_prefix(err, "cannot start the database") : step_database_health(context, err);
+    return r < 0 ? error_prefix(err, "cannot start the database") : r > 0 ? -EPROTO : 1;
 }
 
 static int database_is_healthy(struct context *context, struct error *err) {
+    int r = ensure_database(context, err);
+    if (r < 0)
+        return r;
     context_close_database(context);
-    int r = context_open_maintenance(context, err);
+    r = context_open_maintenance(context, err);
     if (r < 0)
         return r;
     /* Behind a fence a health check that connects fails: then that it lets us in is all that can be asked. */
@@ -67,18 +70,26 @@ int step_database_health(struct context *context, struct error *err) {
     }
 }
 
+int step_start_database(struct context *context, struct error *err) {
+    return step_database_health(context, err);
+}
+
+/* All of them, so that no container of the old release is left that could be started once the fence is
+ * lifted. */
 int step_create_new(struct context *context, struct error *err) {
-    const struct record_service *gate = record_gate(context->record);
-    if (!gate)
-        return 0;
-    context->record->gate = GATE_SHUT; /* recorded before there is anything that could be opened */
-    char *services[] = { gate->service, NULL };
-    int r = context_record(context, err);
+    struct record *record = context->record;
+    _cleanup_strings_ char **services = context_services(context, false, true);
+    int r = 0;
+    if (record_gate(record)) {
+        record->gate = GATE_SHUT; /* recorded before there is anything that could be opened */
+        r = context_record(context, err);
+    }
     if (r >= 0)
         r = context_open_compose(context, err);
-    return r < 0 ? r
-                 : compose_up(context->compose, services, COMPOSE_UP_NO_START,
-                              context_deadline(context, START_TIME), err);
+    if (r >= 0 && services[0])
+        r = compose_up(context->compose, services, COMPOSE_UP_NO_START, context_deadline(context, START_TIME),
+                       err);
+    return r < 0 ? error_prefix(err, "cannot make the new containers") : r > 0 ? -EPROTO : 0;
 }
 
 int step_policies_back(struct context *context, struct error *err) {
@@ -233,7 +244,7 @@ int step_remove_twin(struct context *context, struct error *err) {
 
 static int look_at_container(const struct record_service *service, const struct container *container,
                              struct error *err) {
-    if (service->database || !service->ran || service->one_shot)
+    if (!service->ran || service->one_shot)
         return 0;
     if (!container || !container_runs(container))
         return error_set(err, EBUSY, "service \"%s\" does not run", service->service) ? 1 : 0;

@@ -182,6 +182,7 @@ static void keep_started(struct window *window) {
     }
     if (window->restart_at && deadline_left(window->restart_at) == 0 && !context->up.pid) {
         window->restart_at = 0;
+        step_start_database(context, NULL);
         begin_up(context, NULL);
     }
 }
@@ -393,6 +394,14 @@ int step_probe_old(struct context *context, struct error *err) {
         _cleanup_free_ char *failed = looks_failed(&round, NULL);
         if (!failed)
             return 0;
+        /* The host's trouble stopped something: that is started again, and says nothing against the release.
+         */
+        if (round.trouble) {
+            step_start_database(context, NULL);
+            step_start_old(context, NULL);
+        }
+        if (deadline_left(deadline) == 0 && round.trouble)
+            return error_set(err, EAGAIN, "the old release could not be looked at: %s", round.trouble);
         if (!deadline_sleep(deadline, 500 * USEC_PER_MSEC)) {
             error_set(err, EPROTO, "the old release runs, but does not pass its probes: %s", failed);
             return 1;

@@ -347,7 +347,7 @@ static void worker_ended(struct supervisor *self) {
         incomplete(self);
     } else if (self->resting) {
         after_rest(self);
-    } else if (self->failed || self->record->stop_asked) {
+    } else if (self->failed || (self->record->stop_asked && machine_phases[phase].stopped != FATE_GO_ON)) {
         if (self->failed)
             tell(self, "warning", self->reason);
         self->rest_until = deadline_in(REST_TIME);
