@@ -75,5 +75,8 @@ int session_recover(struct session *session, bool *ret_go_on, enum exit_code *re
                                 record->outcome == OUTCOME_UP_TO_DATE);
     if (!*ret_go_on)
         watcher_result(&session->watcher, record);
+    else
+        terminal_tell(&session->watcher.terminal, TONE_UNSURE, "%s: %s", record->id,
+                      outcome_name((enum outcome)record->outcome));
     return 1;
 }

@@ -118,7 +118,7 @@ void summary_print_probes(struct terminal *terminal, const json_t *reports) {
 }
 
 void summary_print(struct terminal *terminal, const json_t *transaction) {
-    const char *outcome = json_get_string(transaction, "outcome", "unknown");
+    const char *outcome = json_get_string(transaction, "outcome", "open");
     const json_t *quarantine = json_get_object(transaction, "quarantine");
     terminal_print(terminal, summary_tone(outcome), "%-12s %s", json_get_string(transaction, "app", "?"),
                    outcome);

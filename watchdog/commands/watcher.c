@@ -67,10 +67,28 @@ static void on_tick(void *userdata) {
     terminal_tick(&watcher->terminal);
 }
 
+/* "4 of 5 probes pass; login: POST /api/auth/login answered 500, wanted 200" */
+static void show_reports(struct watcher *watcher, const json_t *reports) {
+    const json_t *report, *first = NULL;
+    size_t i, passed = 0;
+    json_array_foreach(reports, i, report) {
+        bool pass = string_equal(json_get_string(report, "result", ""), "pass");
+        passed += pass;
+        if (!pass && !first)
+            first = report;
+    }
+    _cleanup_free_ char *text =
+        first ? xasprintf("%zu of %zu probes pass; %s: %s", passed, json_array_size(reports),
+                          json_get_string(first, "probe", "?"), json_get_string(first, "sentence", "?"))
+              : xasprintf("all %zu probes pass", passed);
+    terminal_progress(&watcher->terminal, text, 0, 0);
+}
+
 static void on_reports(void *userdata, const json_t *reports) {
     struct watcher *watcher = userdata;
     json_decref(watcher->reports);
     watcher->reports = json_incref((json_t *)reports);
+    show_reports(watcher, reports);
 }
 
 static void on_event(void *userdata, const struct record *record, const char *kind, const char *text) {
@@ -88,9 +106,16 @@ static void on_event(void *userdata, const struct record *record, const char *ki
         terminal_tell(&watcher->terminal, TONE_PLAIN, "%s", text);
 }
 
+/* The end is told by watcher_result(), in full. */
+static void told_later(void *userdata, int priority, const char *line) {
+    (void)userdata, (void)priority, (void)line;
+}
+
 static void on_end(void *userdata, const struct record *record) {
     struct watcher *watcher = userdata;
     struct journal journal = journal_of(watcher, record);
+    if (!watcher->json)
+        journal.plain = told_later;
     enum event event =
         record->outcome ? event_by_name(outcome_name((enum outcome)record->outcome)) : EVENT_WARNING;
     _cleanup_free_ char *from = release(record, false), *to = release(record, true);

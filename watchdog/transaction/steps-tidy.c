@@ -115,6 +115,15 @@ static int drop_tags(struct context *context, const char *word, struct error *er
     return r;
 }
 
+/* Of a `snapshot` that died: what is complete was read back already and stays. */
+static int drop_unfinished(struct context *context, struct error *err) {
+    const struct record *record = context->record;
+    _cleanup_snapshot_ struct snapshot *snapshot = NULL;
+    if (snapshot_load(context->state->directory, record->app, record->id, &snapshot, NULL) >= 0)
+        return 0;
+    return snapshot_remove(context->state->directory, record->id, err);
+}
+
 static int drop_partial_snapshot(struct context *context, struct error *err) {
     struct record *record = context->record;
     /* Only one that this transaction made, a rollback by hand works with an older one; and one that died in
@@ -147,6 +156,8 @@ int step_drop_holds(struct context *context, struct error *err) {
         r = drop_tags(context, "running", err);
     if (r >= 0)
         r = drop_partial_snapshot(context, err);
+    if (r >= 0 && record->kind == KIND_SNAPSHOT)
+        r = drop_unfinished(context, err);
     if (r >= 0 && record->kind == KIND_SNAPSHOT)
         r = restore_trial_drop(context, err);
     return r < 0 ? error_prefix(err, "cannot tidy up") : 0;
