@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 PROJECT = "probes-test"
-IMAGE = os.environ.get("PROBES_IMAGE", "qaid/base")
 GATE_PORT = 18977
 ROUNDS = Path(os.environ.get("TESTS_BUILD", "build")) / "tests" / "probes" / "rounds"
 
@@ -21,6 +20,12 @@ def docker(*arguments, check=True):
     if check and done.returncode != 0:
         raise AssertionError(f"docker {' '.join(map(str, arguments))}: {done.stderr}")
     return done.stdout.strip()
+
+
+def image():
+    """Any of the sample application's has what is needed: busybox."""
+    listed = docker("images", "--format", "{{.Repository}}:{{.Tag}}").split()
+    return os.environ.get("PROBES_IMAGE") or next(name for name in listed if "/qaid/" in name and "<none>" not in name)
 
 
 def inspect(name):
@@ -55,7 +60,8 @@ class Bench:
         arguments = [verb, *(["-d"] if verb == "run" else []), "--name", name, "--network", PROJECT,
                      *(["--init"] if script is not None else []),
                      *(part for key, value in labels.items() for part in ("--label", f"{key}={value}")), *options]
-        arguments += [IMAGE, "busybox", "sh", "-c", script] if script is not None else [IMAGE]
+        arguments += ["--user", "0"]
+        arguments += ["--entrypoint", "busybox", image(), "sh", "-c", script] if script is not None else [image()]
         docker(*arguments, check=not facts.pop("may_fail", False))
         if expected:
             self.expected.append({"service": service, **facts})
@@ -120,7 +126,7 @@ CONTAINERS = """
 
 
 def test_services_that_run_pass_and_their_restarts_are_seen(bench):
-    web = bench.run("web", "sleep 1000", "--restart", "always", image_id=inspect(IMAGE)["Id"])
+    web = bench.run("web", "sleep 1000", "--restart", "always", image_id=inspect(image())["Id"])
     bench.run("db", "sleep 1000", is_database=True)
     bench.run("job", "exit 0", one_shot=True)
     bench.run("stopped", "exit 3", must_run=False)
@@ -158,8 +164,7 @@ def test_fatal_signs(bench, script, options, words):
 
 
 def test_one_restart_while_starting_is_forgiven(bench):
-    bench.run("web", "[ -e /tmp/again ] && exec sleep 1000; touch /tmp/again; exit 1", "--restart", "always",
-              "--health-cmd", "true", "--health-interval", "500ms")
+    bench.run("web", "[ -e /again ] && exec sleep 1000; : >/again; exit 1", "--restart", "always")
     bench.configure(CONTAINERS)
     wait_until(lambda: inspect(f"{PROJECT}-web-1")["RestartCount"] == 1)
     bench.look_until("pass")
@@ -188,6 +193,34 @@ def test_a_database_that_is_down_is_trouble_of_the_host(bench):
     docker("kill", db)
     assert bench.look()["containers"]["result"] == "unknown"
     assert bench.answer["trouble"] == f'the database\'s container "{db}" is exited'
+
+
+def test_what_dockers_own_restart_took_down_is_unknown(bench, host):
+    bench.run("web", "sleep 1000")
+    bench.configure("""
+        [Probe containers]
+        Kind=containers
+        [Probe port]
+        Kind=http
+        Request=GET http://127.0.0.1:1/
+    """)
+    assert bench.look()["containers"]["result"] == "pass"
+    assert bench.answer["trouble"] is None
+    host.kill_docker()
+    probes = bench.look()
+    assert probes["containers"]["result"] == "unknown" and "Docker cannot be asked" in probes["containers"]["sentence"]
+    assert "Docker cannot be asked" in bench.answer["trouble"]
+    host.start_docker()
+    report = bench.look()["containers"]
+    assert (report["result"], report["sentence"]) == ("unknown", 'service "web" is down since Docker or the machine was restarted')
+    assert bench.answer["trouble"] == "the Docker daemon was just restarted"
+    # afterwards it is the service's own fault again
+    time.sleep(31)
+    bench.run("late", "exit 3", expected=False)
+    bench.expected = [{"service": "late"}]
+    wait_until(lambda: inspect(f"{PROJECT}-late-1")["State"]["Status"] == "exited")
+    assert bench.look()["containers"]["fatal"]
+    assert bench.answer["trouble"] is None
 
 
 LOGS = """
