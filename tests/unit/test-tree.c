@@ -65,8 +65,8 @@ static size_t differences(const char *from) {
     _cleanup_free_ char *live = at("live"), *path = xasprintf("%s/%s/manifest.jsonl", scratch, from);
     _cleanup_manifest_ struct manifest *manifest = NULL;
     _cleanup_error_ struct error err = ERROR_NONE;
-    struct tree_difference *list;
-    size_t count;
+    struct tree_difference *list = NULL;
+    size_t count = 0;
     if (manifest_read(path, &manifest, &err) < 0 ||
         tree_compare(manifest, live, NULL, &list, &count, &err) < 0)
         fail_msg("%s", error_text(&err));
@@ -592,7 +592,6 @@ static void nothing_outside_is_copied_while_links_are_planted(void **state) {
     }
     for (int i = 0; i < 60; i++) {
         _cleanup_error_ struct error err = ERROR_NONE;
-        _cleanup_free_ char *text = NULL;
         assert_done(copy("snapshot", NULL, NULL, &err), &err);
         const char *places[] = { "snapshot/content/a/file", "snapshot/content/b/file" };
         for (size_t j = 0; j < ELEMENTS(places); j++) {

@@ -648,6 +648,7 @@ enum exit_code supervisor_run(struct state *state, struct record *record, enum p
         else {
             struct machine_world world = world_of(&self);
             self.reason = xstrdup("an earlier run died");
+            self.recovering = true;
             carry_out(&self, machine_recover((enum phase)record->phase, &world));
         }
         sd_event_loop(self.event);
