@@ -28,7 +28,7 @@ FAULTS = [  # name, probes one of which must be the one that failed
 @pytest.mark.parametrize("fault, probes", FAULTS, ids=[fault for fault, _ in FAULTS])
 def test_a_bad_release_is_rolled_back_to_the_last_byte(application, before, program, fault, probes):
     if fault == "never-listens":
-        program.configure(("StartTimeout=60s", "StartTimeout=8s"))
+        program.configure(("StartTimeout=25s", "StartTimeout=8s"))
     release("all", f"1.3.0-{fault}")
     record = program.upgrade(ROLLED_BACK)
     assert record["failed_probe"] in probes, record
