@@ -126,7 +126,7 @@ def program(application):
     """The program, with the application's configuration (a short window) and state directory; whatever of it still runs dies with
     the test."""
     with Program(application) as running:
-        running.configure(("Duration=10s", "Duration=3s"))
+        running.set("Duration", "3s")
         yield running
 
 

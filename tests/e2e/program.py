@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import tempfile
@@ -174,6 +175,12 @@ class Program:
         record = self.json("upgrade", code=code, timeout=timeout)
         assert record["outcome"] in OUTCOMES[code], record
         return record
+
+    def set(self, key, value):
+        """Another value for a key that stands once in the configuration."""
+        text, count = re.subn(f"(?m)^{key}=.*$", f"{key}={value}", self.application.config.read_text())
+        assert count == 1, f"{key}= stands {count} times in the configuration"
+        self.application.config.write_text(text)
 
     def configure(self, *replacements, append=""):
         """Changes the configuration: pairs of (old text, new text), and text to append."""

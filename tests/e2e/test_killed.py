@@ -9,7 +9,7 @@ from application import release, run
 from ends import assert_new, assert_old, assert_one_of_two_ends
 from program import ABORTED, DONE, PHASES, ROLLED_BACK, UNDO_PHASES
 
-GOOD, BAD = "1.3.0", "1.3.0-files-mangled"
+GOOD, BAD = "1.3.0", "1.3.0-catastrophe"
 BEFORE_SWITCH = ("preflight", "baseline", "resolve", "fetch", "backup", "quiesce", "freeze")
 
 
