@@ -27,7 +27,8 @@ static const char newer_options[] =
     "SELECT set_config(name, '0', false) FROM pg_settings"
     " WHERE name IN ('idle_session_timeout', 'transaction_timeout') AND setting <> '0'";
 
-/* The last "SEVERITY:  SQLSTATE: " in the message; severities are translated, so only its form is looked at. */
+/* The last "SEVERITY:  SQLSTATE: " in the message; severities are translated, so only its form is looked at.
+ */
 static const char *find_sqlstate(const char *message) {
     const char *found = NULL;
     for (const char *at = strstr(message, ":  "); at; at = strstr(at + 1, ":  ")) {
