@@ -306,8 +306,8 @@ struct record_service *record_gate(const struct record *record) {
 }
 
 void record_seconds(struct record *record, const char *name, usec_t duration) {
-    double seconds = (double)(duration / USEC_PER_MSEC) / 1000.0;
-    json_object_set_new(record->seconds, name, json_real(seconds));
+    usec_t milliseconds = duration / USEC_PER_MSEC; /* finer is noise */
+    json_object_set_new(record->seconds, name, json_real((double)milliseconds / 1000.0));
 }
 
 void record_serves(struct record *record) {
