@@ -18,6 +18,7 @@
 #include "watchdog/snapshot/images.h"
 #include "watchdog/snapshot/offhost.h"
 #include "watchdog/snapshot/store.h"
+#include "watchdog/snapshot/tar.h"
 
 static char *scratch;
 
@@ -361,6 +362,81 @@ static void a_copy_off_the_host_holds_everything_and_is_proved(void **state) {
     assert_int_equal(offhost_look("/etc/passwd", directory, &place, NULL), -ENOTDIR);
 }
 
+/* The ways in which the files of the next test differ, and the name that is said then. */
+static const char *const differences[] = { "data/link" /* in the place of what is gone */,
+                                           "data/mode",
+                                           "data/text",
+                                           "data/time",
+                                           "data/link",
+                                           "data/more",
+                                           "data/text-too",
+                                           "configuration" };
+
+static int differ(size_t which) {
+    const struct timespec times[2] = { { 1500000000, 0 }, { 1500000000, 0 } };
+    const struct timespec later[2] = { { 1500000000, 1 }, { 1500000000, 1 } };
+    switch (which) {
+    case 0:
+        return unlink("live/gone");
+    case 1:
+        return chmod("live/mode", 0600);
+    case 2:
+        trees_write("live/text", "after!");
+        return utimensat(AT_FDCWD, "live/text", times, 0);
+    case 3:
+        return utimensat(AT_FDCWD, "live/time", later, 0);
+    case 4:
+        return unlink("live/link") | symlink("mode", "live/link");
+    case 5:
+        return mkdir("live/more", 0755);
+    case 6:
+        return unlink("live/text-too") | link("live/mode", "live/text-too");
+    default:
+        trees_write("compose.yaml", "services: []\n");
+        return 0;
+    }
+}
+
+static void make_plain_files(void) {
+    static const char *const names[] = { "live/gone", "live/mode", "live/text", "live/time" };
+    const struct timespec times[2] = { { 1500000000, 0 }, { 1500000000, 0 } };
+    mkdir("live", 0755);
+    trees_write("compose.yaml", "services: {}\n");
+    for (size_t i = 0; i < ELEMENTS(names); i++) {
+        trees_write(names[i], "before");
+        assert_int_equal(utimensat(AT_FDCWD, names[i], times, 0), 0);
+    }
+    assert_int_equal(symlink("gone", "live/link") | link("live/text", "live/text-too"), 0);
+    assert_int_equal(utimensat(AT_FDCWD, "live/link", times, AT_SYMLINK_NOFOLLOW), 0);
+}
+
+static void an_archive_of_other_files_is_found(void **state) {
+    (void)state;
+    const struct timespec times[2] = { { 1500000000, 0 }, { 1500000000, 0 } };
+    make_plain_files();
+    assert_int_equal(utimensat(AT_FDCWD, "live", times, 0), 0);
+    make("20260101T000000Z-0001", NULL);
+    _cleanup_snapshot_ struct snapshot *snapshot = load("20260101T000000Z-0001");
+    struct work work = { 0 };
+    struct tar_file tar;
+    assert_done(tar_write(snapshot, "files.tar.zst", &work, &tar, &err));
+    assert_done(tar_check(snapshot, "files.tar.zst", &work, &err));
+    for (size_t i = 0; i < ELEMENTS(differences); i++) {
+        _cleanup_free_ char *id = xasprintf("20260102T000000Z-%04zu", i);
+        _cleanup_error_ struct error problem = ERROR_NONE;
+        assert_int_equal(durable_remove_tree(AT_FDCWD, "live", NULL), 0);
+        make_plain_files();
+        assert_int_equal(differ(i) | utimensat(AT_FDCWD, "live", times, 0), 0);
+        make(id, NULL);
+        _cleanup_snapshot_ struct snapshot *other = load(id);
+        if (tar_check(other, "files.tar.zst", &work, &problem) != -EBADMSG ||
+            !strstr(problem.text, differences[i]))
+            fail_msg("%s: %s", differences[i], error_text(&problem));
+    }
+    assert_int_equal(truncate("files.tar.zst", (off_t)tar.size - 20), 0);
+    assert_int_equal(tar_check(snapshot, "files.tar.zst", &work, NULL), -EBADMSG);
+}
+
 static void a_damaged_snapshot_is_not_copied_off_the_host(void **state) {
     (void)state;
     mkdir("disk", 0755);
@@ -425,6 +501,7 @@ int main(void) {
         CASE(removing_a_snapshot_leaves_the_files_that_others_share),
         CASE(archives_are_found_checked_and_collected),
         CASE(a_copy_off_the_host_holds_everything_and_is_proved),
+        CASE(an_archive_of_other_files_is_found),
         CASE(a_damaged_snapshot_is_not_copied_off_the_host),
         CASE(old_copies_off_the_host_go),
     };

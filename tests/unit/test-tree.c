@@ -21,6 +21,8 @@
 #include "tests/unit/trees.h"
 #include "watchdog/base/durable.h"
 #include "watchdog/base/memory.h"
+#include "watchdog/snapshot/beneath.h"
+#include "watchdog/snapshot/entry.h"
 #include "watchdog/snapshot/tree.h"
 
 static char *scratch;
@@ -254,22 +256,45 @@ static void a_second_pass_over_a_quiet_tree_copies_nothing(void **state) {
     assert_int_equal(differences("snapshot"), 0);
 }
 
+static void rewrite(const char *path, const char *text) {
+    struct stat status;
+    assert_int_equal(stat(path, &status), 0);
+    trees_write(path, text);
+    const struct timespec times[2] = { status.st_atim, status.st_mtim };
+    assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+}
+
+static void write_once(void *userdata, uint64_t files, uint64_t bytes) {
+    bool *done = userdata;
+    (void)files, (void)bytes;
+    if (!*done)
+        rewrite("live/file", "later!");
+    *done = true;
+}
+
+/* With files old enough that their ctime alone decides. */
 static void a_change_that_leaves_size_and_mtime_is_seen_by_its_ctime(void **state) {
     (void)state;
     _cleanup_error_ struct error err = ERROR_NONE;
     mkdir("live", 0755);
     trees_write("live/file", "before");
-    struct stat status;
-    assert_int_equal(stat("live/file", &status), 0);
+    sleep(3);
     assert_done(copy("snapshot", NULL, NULL, &err), &err);
-    trees_write("live/file", "after!");
-    const struct timespec times[2] = { status.st_atim, status.st_mtim };
-    assert_int_equal(utimensat(AT_FDCWD, "live/file", times, 0), 0);
+    rewrite("live/file", "after!");
     assert_int_equal(differences("snapshot"), 1);
     assert_done(second("snapshot", NULL, &err), &err);
     _cleanup_free_ char *text = NULL;
     assert_int_equal(file_read(AT_FDCWD, "snapshot/content/file", 100, &text, NULL, NULL), 0);
     assert_string_equal(text, "after!");
+    /* A write behind the back of the second pass, after it has looked at the file. */
+    sleep(3);
+    assert_done(copy("snapshot", NULL, NULL, &err), &err);
+    bool done = false;
+    const struct tree_run run = { deadline_in(USEC_PER_MINUTE), write_once, &done };
+    _cleanup_free_ char *live = at("live"), *directory = at("snapshot");
+    const struct tree_source source = { "data", live };
+    assert_int_equal(tree_second_pass(&source, directory, &run, NULL, NULL, &err), -ESTALE);
+    assert_true(done);
 }
 
 static void a_restore_ends_at_the_exact_state_and_loses_nothing(void **state) {
@@ -298,6 +323,65 @@ static void a_restore_ends_at_the_exact_state_and_loses_nothing(void **state) {
         assert_int_equal(durable_remove_tree(AT_FDCWD, "live", NULL), 0);
         assert_int_equal(durable_remove_tree(AT_FDCWD, "quarantine", NULL), 0);
     }
+}
+
+/* The structure of links counts, also where contents and metadata are the same. */
+static void hard_links_are_restored_as_they_were(void **state) {
+    (void)state;
+    static const struct {
+        const char *name, *from, *to;
+    } cases[] = {
+        { "two files made one", "live/single", "live/alike" },
+        { "a link of a pair moved to another file", "live/single", "live/pair-too" },
+        { "a third name outside of the tree", "live/pair", "outside" },
+        { "a second name outside of the tree", "live/single", "outside" },
+        { "a third name in the tree", "live/pair", "live/third" },
+    };
+    for (size_t i = 0; i < ELEMENTS(cases); i++) {
+        _cleanup_error_ struct error err = ERROR_NONE;
+        static const char *const files[] = { "live/single", "live/alike", "live/pair" };
+        const struct timespec times[2] = { { 1500000000, 0 }, { 1500000000, 0 } };
+        mkdir("live", 0755);
+        for (size_t j = 0; j < ELEMENTS(files); j++) {
+            trees_write(files[j], "the same");
+            assert_int_equal(utimensat(AT_FDCWD, files[j], times, 0), 0);
+        }
+        link("live/pair", "live/pair-too");
+        assert_done(copy("snapshot", NULL, NULL, &err), &err);
+        _cleanup_free_ char *before = trees_describe("live");
+        unlink(cases[i].to);
+        assert_int_equal(link(cases[i].from, cases[i].to), 0);
+        utimensat(AT_FDCWD, "live", times, 0);
+        assert_true(differences("snapshot") > 1);
+        assert_done(restore("snapshot", "quarantine", NULL, &err), &err);
+        _cleanup_free_ char *after = trees_describe("live");
+        assert_same(cases[i].name, 0, before, after);
+        struct stat single, alike, pair;
+        assert_int_equal(stat(files[0], &single) | stat(files[1], &alike) | stat(files[2], &pair), 0);
+        if (single.st_nlink != 1 || alike.st_nlink != 1 || pair.st_nlink != 2)
+            fail_msg("%s: %lu %lu %lu links", cases[i].name, single.st_nlink, alike.st_nlink, pair.st_nlink);
+        assert_int_equal(differences("snapshot"), 0);
+        unlink("outside");
+        assert_int_equal(durable_remove_tree(AT_FDCWD, "live", NULL), 0);
+        assert_int_equal(durable_remove_tree(AT_FDCWD, "quarantine", NULL), 0);
+    }
+}
+
+/* A link to a name outside that was there when the copy was made is no difference. */
+static void a_hard_link_that_leads_outside_is_left_alone(void **state) {
+    (void)state;
+    _cleanup_error_ struct error err = ERROR_NONE;
+    mkdir("live", 0755);
+    trees_write("live/file", "shared");
+    link("live/file", "outside");
+    assert_done(copy("snapshot", NULL, NULL, &err), &err);
+    assert_int_equal(differences("snapshot"), 0);
+    struct tree_restored counts;
+    assert_done(restore("snapshot", "quarantine", &counts, &err), &err);
+    assert_int_equal(counts.restored + counts.displaced, 0);
+    trees_write("live/file", "broken");
+    assert_done(restore("snapshot", "quarantine", &counts, &err), &err);
+    assert_int_equal(differences("snapshot"), 0);
 }
 
 static void what_is_unchanged_keeps_its_inode(void **state) {
@@ -569,6 +653,44 @@ static void a_flipped_byte_is_found_and_never_restored(void **state) {
     assert_non_null(strstr(first, "manifest.jsonl"));
 }
 
+/* What a running application could put in the way between two calls. */
+static void no_way_leads_over_a_link_or_out_of_the_root(void **state) {
+    (void)state;
+    mkdir("live", 0755);
+    mkdir("outside", 0755);
+    mkdir("outside/sub", 0755);
+    trees_write("outside/sub/file", "secret of the host");
+    symlink("../outside", "live/link");
+    symlink("../outside/sub/file", "live/file");
+    mkfifo("live/fifo", 0600);
+    _cleanup_beneath_ struct beneath root = BENEATH_NONE;
+    assert_int_equal(beneath_open("live", &root, NULL), 0);
+    const char *name;
+    static const struct {
+        const char *path;
+        int r;
+    } ways[] = {
+        { "link/file", -ENOTDIR },     { "link/sub/file", -ELOOP },
+        { "../outside/file", -EXDEV }, { "../live/../outside/sub/file", -EXDEV },
+        { "/etc/passwd", -ENOENT },    { "none/file", -ENOENT },
+        { "fifo/file", -ENOTDIR },
+    };
+    for (size_t i = 0; i < ELEMENTS(ways); i++) {
+        int r = beneath_parent(&root, ways[i].path, &name);
+        if (r >= 0 || (ways[i].r != r && r != -ELOOP && r != -EXDEV))
+            fail_msg("%s gave %d", ways[i].path, r);
+    }
+    /* A file that has become a link or a fifo since the walk saw it: gone, not followed, not waited for. */
+    static const char *const names[] = { "file", "fifo" };
+    for (size_t i = 0; i < ELEMENTS(names); i++) {
+        struct manifest_entry entry = { .path = xstrdup(names[i]), .mode = S_IFREG | 0644 };
+        struct work work = { 0 };
+        assert_int_equal(entry_copy(&root, &entry, AT_FDCWD, "copy", &work, NULL), 1);
+        assert_int_equal(access("copy", F_OK), -1);
+        manifest_entry_done(&entry);
+    }
+}
+
 /* An application that swaps directories for links while they are copied gets nothing of the outside copied.
  */
 static void nothing_outside_is_copied_while_links_are_planted(void **state) {
@@ -746,6 +868,8 @@ int main(void) {
         CASE(a_second_pass_over_a_quiet_tree_copies_nothing),
         CASE(a_change_that_leaves_size_and_mtime_is_seen_by_its_ctime),
         CASE(a_restore_ends_at_the_exact_state_and_loses_nothing),
+        CASE(hard_links_are_restored_as_they_were),
+        CASE(a_hard_link_that_leads_outside_is_left_alone),
         CASE(what_is_unchanged_keeps_its_inode),
         CASE(a_restore_killed_anywhere_and_repeated_ends_at_the_exact_state),
         CASE(immutable_files_and_directories_are_restored_with_their_flags),
@@ -755,6 +879,7 @@ int main(void) {
         CASE(on_a_full_disk_a_restore_fails_and_can_be_repeated),
         CASE(a_copy_to_a_full_disk_says_which_file),
         CASE(a_flipped_byte_is_found_and_never_restored),
+        CASE(no_way_leads_over_a_link_or_out_of_the_root),
         CASE(nothing_outside_is_copied_while_links_are_planted),
         CASE(a_first_pass_beside_a_busy_writer_and_a_quiet_second_one_are_exact),
         CASE(a_writer_in_the_second_pass_is_found),

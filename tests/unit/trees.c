@@ -100,8 +100,13 @@ static char *new_name(const struct list *list, unsigned *seed) {
 
 static void write_random(const char *path, unsigned *seed) {
     int fd = open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+    struct stat status;
     if (fd < 0)
         return;
+    if (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode)) { /* a device or fifo has this name */
+        close(fd);
+        return;
+    }
     char block[3000];
     for (size_t i = 0; i < sizeof(block); i++)
         block[i] = (char)rand_r(seed);

@@ -18,13 +18,6 @@ struct name {
     const struct manifest_entry *first; /* what group it belongs to */
 };
 
-static int by_inode(const void *a, const void *b) {
-    const struct name *x = a, *y = b;
-    if (x->difference->live->inode != y->difference->live->inode)
-        return x->difference->live->inode < y->difference->live->inode ? -1 : 1;
-    return manifest_path_compare(x->difference->wanted->path, y->difference->wanted->path);
-}
-
 static int by_group(const void *a, const void *b) {
     const struct name *x = a, *y = b;
     if (x->first != y->first)
@@ -39,18 +32,6 @@ static void changed(struct difference *difference, const char *what) {
 
 static bool stands(const struct name *name) {
     return name->difference->kind != TREE_CHANGED;
-}
-
-/* An inode belongs to the first group that has it. */
-static void one_group_each(struct name *names, size_t count) {
-    qsort(names, count, sizeof(*names), by_inode);
-    for (size_t i = 0, owner = 0; i < count; i++) {
-        if (!stands(&names[owner]) ||
-            names[i].difference->live->inode != names[owner].difference->live->inode)
-            owner = i;
-        else if (names[i].first != names[owner].first)
-            changed(names[i].difference, "is a hard link to another file");
-    }
 }
 
 /* A group has the inode of the first of its names that stands. */
@@ -110,7 +91,6 @@ void difference_links(const struct manifest *manifest, struct differences *diffe
     }
     if (count == 0)
         return;
-    one_group_each(names, count);
     one_inode_each(names, count);
     no_others(manifest, names, count);
 }
