@@ -180,7 +180,7 @@ static void what_is_wrong_is_said_with_file_line_and_what_was_expected(void **st
         { "[Snapshot]\nQuarantine=0\n",
           ":2: [Snapshot] Quarantine=: \"0\" is out of range, expected a time from 1s to 365d" },
         { "[Snapshot]\nMaxFreeze=2d\n",
-          ":2: [Snapshot] MaxFreeze=: \"2d\" is out of range, expected a time from 1s to 1d" },
+          ":2: [Snapshot] MaxFreeze=: \"2d\" is out of range, expected a time from 1ms to 1d" },
         { "[Snapshot]\nOffHost=s3://bucket/qaid\n",
           ":2: [Snapshot] OffHost=: s3:// is not supported by this version "
           "yet, expected an absolute directory" },

@@ -50,7 +50,7 @@ const struct setting settings_table[] = {
       .help = "how long the database's clone stays after an upgrade" },
     { "Snapshot", "Quarantine", SETTING_DURATION, AT(snapshot.quarantine), "14d", USEC_PER_SEC, LONGEST,
       .help = "how long the failed state stays after a rollback" },
-    { "Snapshot", "MaxFreeze", SETTING_DURATION, AT(snapshot.max_freeze), "5min", USEC_PER_SEC, USEC_PER_DAY,
+    { "Snapshot", "MaxFreeze", SETTING_DURATION, AT(snapshot.max_freeze), "5min", USEC_PER_MSEC, USEC_PER_DAY,
       .help = "the longest the clone may be predicted to take; above it the upgrade is refused" },
     { "Snapshot", "OffHost", SETTING_TEXT, AT(snapshot.off_host), .normalise = value_off_host,
       .expected = "an absolute path",

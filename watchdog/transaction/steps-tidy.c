@@ -20,7 +20,7 @@
 #define CALL_TIME (30 * USEC_PER_SEC)
 #define SESSIONS_TIME (2 * USEC_PER_MINUTE)
 
-int step_end_ours(struct context *context, struct error *err) {
+static int end_ours(struct context *context, struct error *err) {
     int r = context_open_maintenance(context, err);
     if (r < 0)
         return r;
@@ -30,6 +30,16 @@ int step_end_ours(struct context *context, struct error *err) {
         r = engine_execs_end(context->engine, context->database.id, context_deadline(context, CALL_TIME),
                              err);
     return r < 0 ? r : 0;
+}
+
+/* Before anything was touched a database that is down or lets nobody in holds no session of ours that
+ * matters: that it could not be reached may be the very reason of the refusal. */
+int step_end_ours(struct context *context, struct error *err) {
+    int r = end_ours(context, err);
+    if (r >= 0 || context->record->phase != PHASE_FORGET)
+        return r;
+    error_done(err);
+    return 0;
 }
 
 /* "0123456789ab_name" of a killed `up`: the service's container, renamed on its way out. */

@@ -211,6 +211,7 @@ static void incomplete(struct supervisor *self) {
         record_note(self->record, "not everything could be tidied up: %s", self->reason ? self->reason : "");
         save(self, NULL);
         leave(self);
+        self->exit = exit_code_of((enum outcome)self->record->outcome);
         return;
     }
     if (self->record->phase != PHASE_COMMIT)
