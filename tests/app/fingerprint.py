@@ -164,12 +164,12 @@ def shorten(value):
     return text if len(text) <= 200 else text[:200] + "…"
 
 
-def summary(fingerprint):
-    """A few lines for a person."""
-    relations = fingerprint.get("relations", {})
+def summary(fingerprint, ignore=VOLATILE):
+    """A few lines for a person; `ignore` as in differences()."""
+    relations = {name: value for name, value in fingerprint.get("relations", {}).items() if name not in ignore}
     tables = {name: value["content"] for name, value in relations.items() if len(value["content"]) == 2 and isinstance(value["content"][1], str)}
     files = [entry for entry in fingerprint["data"].values() if entry["type"] == "-"]
-    content = hashlib.sha256(json.dumps(normalized(relations, "relations", VOLATILE, False), sort_keys=True).encode())
+    content = hashlib.sha256(json.dumps(relations, sort_keys=True).encode())
     data = hashlib.sha256(json.dumps(fingerprint["data"], sort_keys=True).encode())
     return {"tables": len(tables), "rows": sum(value[0] for value in tables.values()), "database": content.hexdigest()[:16],
             "files": len(files), "bytes": sum(entry["size"] for entry in files), "data": data.hexdigest()[:16],
