@@ -25,6 +25,7 @@
 #define EAGER_INTERVAL                                                                                       \
     (250 * USEC_PER_MSEC) /* before the first pass users are shut out: each moment counts */
 #define CALL_TIME (30 * USEC_PER_SEC)
+#define GATE_TIME (30 * USEC_PER_SEC) /* for a gate that was just started to answer */
 
 static int save_baseline(struct context *context, const struct probe_round *round, struct error *err) {
     _cleanup_free_ char *path = state_transaction_path(context->state, context->record->id, "baseline.json");
@@ -187,6 +188,22 @@ static void keep_started(struct window *window) {
     }
 }
 
+/* Docker's proxy accepts connections before the gate listens: a probe through it would get an empty answer
+ * and blame the release. A gate that does not become healthy in time is the probes' to judge. */
+static void await_gate(struct context *context, const char *id) {
+    usec_t deadline = context_deadline(context, GATE_TIME);
+    bool starting = true;
+    while (starting) {
+        struct container gate = { 0 };
+        if (engine_container(context->engine, id, deadline, &gate, NULL) < 0)
+            return;
+        starting = string_equal(gate.status, "running") && string_equal(gate.health, "starting");
+        container_done(&gate);
+        if (starting && !deadline_sleep(deadline, 100 * USEC_PER_MSEC))
+            return;
+    }
+}
+
 /* Recorded before it is done; then the policy and the start, and that it is open. */
 static int open_gate(struct context *context, struct error *err) {
     struct record *record = context->record;
@@ -207,6 +224,8 @@ static int open_gate(struct context *context, struct error *err) {
         if (string_equal(list[i].service, gate->service) && !list[i].one_off && !*list[i].ours) {
             r = engine_start(context->engine, list[i].id, context_deadline(context, CALL_TIME), err);
             started = r >= 0;
+            if (started)
+                await_gate(context, list[i].id);
         }
     containers_free(list, count);
     if (r >= 0 && !started)
