@@ -181,8 +181,11 @@ static void print_times(struct watcher *watcher, const struct record *record) {
     static const char *const names[] = { "downtime", "freeze", "swap", "rollback" };
     _cleanup_strings_ char **parts = NULL;
     for (size_t i = 0; i < ELEMENTS(names); i++)
-        if (seconds_of(record, names[i]) > 0)
-            strings_appendf(&parts, "%s %.2f s", names[i], seconds_of(record, names[i]));
+        if (seconds_of(record, names[i]) > 0) {
+            char text[DURATION_SIZE];
+            usec_t took = (usec_t)(seconds_of(record, names[i]) * (double)USEC_PER_SEC + 0.5);
+            strings_appendf(&parts, "%s %s", names[i], duration_format(text, took));
+        }
     if (!parts)
         return;
     _cleanup_free_ char *text = strings_join(parts, ", ");
