@@ -88,6 +88,13 @@ def test_a_server_that_does_not_sync(application, program):
         sql(application, "SELECT pg_reload_conf()")
 
 
+def test_a_freeze_that_would_take_too_long(application, program):
+    release("all", "1.3.0")
+    program.configure(("Keep=3", "Keep=3\nMaxFreeze=1ms"))
+    with untouched(application):
+        refuse(program, "MaxFreeze")
+
+
 def test_a_database_service_that_is_down(application, program):
     release("all", "1.3.0")
     application.compose("stop", "postgres")
