@@ -85,12 +85,12 @@ char *manifest_decode(const char *text) {
             return NULL;
         at += 3;
     }
-    if (!strchr(text, '%'))
-        return take_ptr(bytes);
     /* One spelling of each path only, or comparing texts would lie. */
     _cleanup_buffer_ struct buffer again = { 0 };
     manifest_encode(&again, bytes);
-    return strcmp(again.text ? again.text : "", text) == 0 ? take_ptr(bytes) : NULL;
+    if (strcmp(again.text ? again.text : "", text) != 0)
+        return NULL;
+    return take_ptr(bytes);
 }
 
 void manifest_time_format(struct buffer *buffer, struct timespec time) {

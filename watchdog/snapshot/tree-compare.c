@@ -31,8 +31,9 @@ static struct tree_difference *take_differences(struct differences *differences)
         list[i] = (struct tree_difference){
             .path = xstrdup(from->wanted ? from->wanted->path : from->live->path),
             .kind = from->kind,
-            .what = take_ptr(from->what),
+            .what = from->what,
         };
+        from->what = NULL;
     }
     return list;
 }
