@@ -834,6 +834,17 @@ static void a_quarantine_that_holds_something_is_refused(void **state) {
     assert_string_equal(text, "two");
 }
 
+static void a_tree_is_not_copied_into_itself(void **state) {
+    (void)state;
+    _cleanup_error_ struct error err = ERROR_NONE;
+    mkdir("live", 0755);
+    symlink("live", "link");
+    assert_int_equal(copy("live/snapshot", NULL, NULL, &err), -EINVAL);
+    assert_int_equal(copy("link/snapshot", NULL, NULL, &err), -EINVAL);
+    mkdir("live-too", 0755);
+    assert_done(copy("live-too/snapshot", NULL, NULL, &err), &err);
+}
+
 static void directory_names_are_safe(void **state) {
     (void)state;
     static const char *const cases[][2] = {
@@ -885,6 +896,7 @@ int main(void) {
         CASE(a_writer_in_the_second_pass_is_found),
         CASE(deep_trees_and_deadlines),
         CASE(a_quarantine_that_holds_something_is_refused),
+        CASE(a_tree_is_not_copied_into_itself),
         CASE(directory_names_are_safe),
     };
     return RUN(tests);

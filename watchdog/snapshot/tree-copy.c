@@ -143,6 +143,9 @@ static int open_copy(struct copying *copying, const char *directory, struct erro
     int r = durable_remove_tree(AT_FDCWD, directory, err);
     if (r < 0 || (r = durable_mkdir(directory, 0700, err)) < 0)
         return r;
+    r = tree_check_apart(copying->manifest->host_path, directory, err);
+    if (r < 0)
+        return r;
     _cleanup_free_ char *content = tree_content_path(directory);
     if (copying->source.file)
         return beneath_open_file(content, &copying->content, err);

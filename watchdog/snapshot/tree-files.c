@@ -2,13 +2,15 @@
 
 #include "watchdog/snapshot/tree-files.h"
 
-#include <stdio.h>
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "watchdog/base/digest.h"
 #include "watchdog/base/memory.h"
 #include "watchdog/snapshot/attributes.h"
+#include "watchdog/snapshot/difference.h"
 #include "watchdog/snapshot/tree.h"
 
 /* Less than NAME_MAX, so that suffixes fit. */
@@ -37,6 +39,15 @@ char *tree_directory_name(const char *name) {
         buffer_printf(&result, "-%.32s", digest);
     }
     return buffer_take(&result);
+}
+
+int tree_check_apart(const char *host_path, const char *directory, struct error *err) {
+    _cleanup_free_ char *outer = realpath(host_path, NULL), *inner = realpath(directory, NULL);
+    if (!outer || !inner)
+        return error_errno(err, errno, "cannot find \"%s\"", outer ? directory : host_path);
+    if (strcmp(outer, inner) != 0 && strcmp(outer, "/") != 0 && !path_is_inside(inner, outer))
+        return 0;
+    return error_set(err, EINVAL, "\"%s\" holds \"%s\", where its own copies would be", host_path, directory);
 }
 
 int tree_apply_directories(struct beneath *content, const struct manifest *manifest, struct error *err) {
