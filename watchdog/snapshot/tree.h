@@ -34,8 +34,8 @@ char *tree_directory_name(const char *name);
  * has the same inode, size, owner, mode, mtime and ctime in the manifest of @previous (directory of the same
  * tree in an earlier snapshot, on the same file system; NULL: none) becomes a hard link to the copy there.
  * What vanishes meanwhile is left out, what changes is copied as found and marked unstable. Everything is
- * synced, then the manifest is written. @ret may be NULL. -ENOENT when the source is not there, -EXDEV,
- * -ETIME, -ENOSPC; the sentence names the file. */
+ * synced, then the manifest is written. @ret may be NULL. -EINVAL when @directory lies in the source, -ENOENT
+ * when the source is not there, -EXDEV, -ETIME, -ENOSPC; the sentence names the file. */
 int tree_copy(const struct tree_source *source, const char *directory, const char *previous,
               const struct tree_run *run, struct manifest **ret, struct error *err);
 
