@@ -118,11 +118,29 @@ int step_archive_images(struct context *context, struct error *err) {
     return r;
 }
 
+/* "Verified" is what was read again from the disk, not what was meant to be written. */
+static int read_back(struct context *context, struct error *err) {
+    struct tree_run run = context_tree_run(context, "read the snapshot back");
+    struct snapshot_fault *faults = NULL;
+    size_t count = 0;
+    int r = snapshot_verify(context->snapshot, context->state->directory, &run, &faults, &count, err);
+    if (r >= 0 && count > 0)
+        r = error_set(err, EBADMSG, "the new snapshot is damaged: \"%s\": %s", faults[0].file,
+                      faults[0].what);
+    snapshot_faults_free(faults, count);
+    return r;
+}
+
 int step_seal_snapshot(struct context *context, struct error *err) {
     const struct settings *settings = context->settings;
     struct record *record = context->record;
-    snapshot_set_verified(context->snapshot, "checksums", clock_realtime());
     int r = snapshot_finish(context->snapshot, err);
+    if (r >= 0)
+        r = read_back(context, err);
+    if (r < 0)
+        return r;
+    snapshot_set_verified(context->snapshot, "checksums", clock_realtime());
+    r = snapshot_finish(context->snapshot, err);
     if (r < 0)
         return r;
     replace_string(record->snapshot, xstrdup(context->snapshot->id));

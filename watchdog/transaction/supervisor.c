@@ -546,7 +546,8 @@ static void begin_worker(struct supervisor *self, enum phase phase, usec_t time)
     sd_event_add_time(self->event, &self->timer, CLOCK_BOOTTIME, deadline, 0, on_deadline, self);
     /* Messages before the end: both may be ready at once. */
     sd_event_source_set_priority(self->child, SD_EVENT_PRIORITY_NORMAL + 10);
-    sd_notifyf(0, "EXTEND_TIMEOUT_USEC=%llu", (unsigned long long)(time + USEC_PER_MINUTE));
+    usec_t extension = time + USEC_PER_MINUTE;
+    sd_notifyf(0, "EXTEND_TIMEOUT_USEC=%llu", (unsigned long long)extension);
 }
 
 /* SIGTERM and SIGINT. What a phase of the way back began, it ends. */
