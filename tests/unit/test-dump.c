@@ -104,6 +104,16 @@ static void a_dump_says_what_is_in_it(void **state) {
     json_decref(record);
 }
 
+static void wait_until(struct cluster *cluster, const char *database, const char *condition) {
+    _cleanup_connection_ PGconn *connection = cluster_connect(cluster, database);
+    usec_t deadline = deadline_in(30 * USEC_PER_SEC);
+    for (bool met = false; !met;) {
+        _cleanup_free_ char *answer = cluster_sql(connection, condition);
+        met = answer[0] == 't';
+        assert_true(met || deadline_sleep(deadline, 10 * USEC_PER_MSEC));
+    }
+}
+
 static void the_counts_are_of_the_dumps_moment(void **state) {
     struct scene *scene = *state;
     _cleanup_error_ struct error err = ERROR_NONE;
@@ -117,6 +127,7 @@ static void the_counts_are_of_the_dumps_moment(void **state) {
     assert_true(PQsendQuery(client, "CALL public.w()"));
     while (PQflush(client) == 1)
         ;
+    wait_until(&scene->cluster, "the app=1's", "SELECT count(*) > 0 FROM public.empty");
     cluster_check(
         dump_write(scene->programs, scene->cluster.server, "the app=1's", path, NULL, SOON, &dump, &err),
         &err);
