@@ -173,8 +173,8 @@ static int read_part(const struct probe_look *look, struct logs logs, struct rea
 /* The first minutes and the last day of the container that runs. */
 static int read_baseline(const struct probe_look *look, const struct container *container,
                          struct reading *reading, struct error *err) {
-    usec_t now = clock_realtime(), first_end = container->started + BASELINE_FIRST;
-    struct logs logs = { .container = container->id, .since = container->started, .limit = BASELINE_LIMIT };
+    usec_t now = clock_realtime(), began = container_run_began(container), first_end = began + BASELINE_FIRST;
+    struct logs logs = { .container = container->id, .since = began, .limit = BASELINE_LIMIT };
     if (first_end < now)
         logs.until = first_end;
     int r = read_part(look, logs, reading, err);

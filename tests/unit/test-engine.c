@@ -104,6 +104,24 @@ static void a_description_becomes_a_container(void **state) {
     container_done(&container);
 }
 
+/* Docker notes the start when the process may have written its first lines. */
+static void a_run_began_after_the_one_before_it(void **state) {
+    (void)state;
+    static const struct {
+        const char *name;
+        struct container container;
+        usec_t began;
+    } cases[] = {
+        { "its first run", { .created = 10, .started = 20 }, 10 },
+        { "its second run", { .created = 10, .started = 40, .finished = 30 }, 30 },
+        { "between two runs", { .created = 10, .started = 40, .finished = 50 }, 10 },
+    };
+    for (size_t i = 0; i < ELEMENTS(cases); i++) {
+        print_message("    %s\n", cases[i].name);
+        assert_int_equal(container_run_began(&cases[i].container), cases[i].began);
+    }
+}
+
 static void a_description_without_its_parts_is_refused(void **state) {
     (void)state;
     static const char *const cases[] = { "null", "[]", "{}",
@@ -139,6 +157,7 @@ int main(void) {
         cmocka_unit_test(the_head_of_an_answer_is_found_at_every_size),
         cmocka_unit_test(what_is_no_head_is_refused),
         cmocka_unit_test(a_description_becomes_a_container),
+        cmocka_unit_test(a_run_began_after_the_one_before_it),
         cmocka_unit_test(a_description_without_its_parts_is_refused),
         cmocka_unit_test(a_daemon_that_is_not_there_is_said_to_be),
         cmocka_unit_test(a_component_of_an_address_is_encoded),

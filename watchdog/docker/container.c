@@ -12,6 +12,11 @@ bool container_runs(const struct container *container) {
            string_equal(container->status, "paused");
 }
 
+usec_t container_run_began(const struct container *container) {
+    bool ran_before = container->finished && container->finished <= container->started;
+    return ran_before ? container->finished : container->created;
+}
+
 void container_done(struct container *container) {
     char *owned[] = { container->id,     container->name,   container->service,         container->project,
                       container->status, container->health, container->image_reference, container->image_id,

@@ -37,6 +37,9 @@ struct container {
 
 /* running, restarting or paused */
 bool container_runs(const struct container *container);
+/* The earliest time (realtime) at which this run of it can have done anything: @started will not do, Docker
+ * takes it after the process has begun. */
+usec_t container_run_began(const struct container *container);
 void container_done(struct container *container);
 void containers_free(struct container *list, size_t count);
 /* "" when it has no such label */

@@ -48,8 +48,8 @@ static int oldest_start(struct context *context, usec_t *ret, struct error *err)
     *ret = context->record->phase_started;
     for (size_t i = 0; r >= 0 && i < count; i++)
         if (!context_is_database(context, &list[i]) && !*list[i].ours && container_runs(&list[i]) &&
-            list[i].started && list[i].started < *ret)
-            *ret = list[i].started;
+            list[i].started && container_run_began(&list[i]) < *ret)
+            *ret = container_run_began(&list[i]);
     containers_free(list, count);
     return r;
 }
