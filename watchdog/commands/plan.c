@@ -32,7 +32,8 @@ static void plan_done(struct plan *plan) {
 }
 
 static double in_seconds(usec_t time) {
-    return (double)(time / USEC_PER_MSEC) / 1000.0;
+    usec_t milliseconds = time / USEC_PER_MSEC;
+    return (double)milliseconds / 1000.0;
 }
 
 /* The last upgrade's downtime, with the clone of today's size in place of that day's. */
