@@ -1,0 +1,5 @@
+"""The applications of the corpus, in the order of the table."""
+
+from qaid.application import Qaid
+
+KINDS = (Qaid,)
