@@ -2,12 +2,10 @@
 
 #include "probes/lines.h"
 
-#include <ctype.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "watchdog/base/json.h"
+#define DOCKER_PIECE ((size_t)16 * 1024)
 
 void line_time(usec_t realtime, char ret[LOG_TIME_SIZE]) {
     char seconds[TIMESTAMP_SIZE];
@@ -23,7 +21,8 @@ static char *split_time(char *line, char ret[LOG_TIME_SIZE]) {
     const char *space = strchr(line, ' '), *point = strchr(line, '.');
     if (!space || space - line >= LOG_TIME_SIZE || space - line < 20 || line[4] != '-' || line[10] != 'T')
         return NULL;
-    snprintf(ret, LOG_TIME_SIZE, "%.*s", (int)(space - line), line);
+    memcpy(ret, line, (size_t)(space - line));
+    ret[space - line] = '\0';
     usec_t realtime;
     if (space[-1] != 'Z' && timestamp_parse(ret, &realtime) == 0) {
         line_time(realtime, ret);
@@ -33,21 +32,83 @@ static char *split_time(char *line, char ret[LOG_TIME_SIZE]) {
     return line + (space - line) + 1;
 }
 
+void lines_begin(struct line_stream *stream, const struct line_mark *from, const struct line_mark *seen) {
+    lines_done(stream);
+    *stream = (struct line_stream){ .from = { .mark = *from },
+                                    .seen = { .mark = seen ? *seen : *from },
+                                    .last = *from };
+}
+
+/* Whether a line of that time stands behind the mark. Only a @whole line counts among those of its time. */
+static bool reaches(struct line_cursor *cursor, const char *time, bool whole) {
+    if (cursor->reached)
+        return true;
+    int order = *cursor->mark.time ? strcmp(time, cursor->mark.time) : 1;
+    if (order == 0 && cursor->met < cursor->mark.lines) {
+        cursor->found = true;
+        cursor->met += whole;
+        cursor->reached = cursor->met == cursor->mark.lines;
+        return false;
+    }
+    cursor->found = cursor->found || (order <= 0 && cursor->mark.lines == 0);
+    cursor->reached = order >= 0;
+    return cursor->reached;
+}
+
+static void move(struct line_mark *mark, const char *time) {
+    if (!string_equal(mark->time, time)) {
+        memcpy(mark->time, time, sizeof(mark->time));
+        mark->lines = 0;
+    }
+    mark->lines++;
+}
+
+/* Docker stamps each 16 KiB of a long line with the time of its beginning. */
+static size_t remove_times(char *text, size_t size, const char *time, size_t length) {
+    size_t kept = 0;
+    if (size <= DOCKER_PIECE || length == 0)
+        return size;
+    for (const char *at = text, *end = text + size; at < end;) {
+        const char *found = memmem(at, (size_t)(end - at), time, length);
+        size_t part = (size_t)((found ? found : end) - at);
+        memmove(text + kept, at, part);
+        kept += part;
+        at = found ? found + length : end;
+    }
+    text[kept] = '\0';
+    return kept;
+}
+
 static int give(struct line_stream *stream, bool whole, line_function *function, void *userdata) {
     char *text = stream->line.text ? stream->line.text : (char[]){ "" }, time[LOG_TIME_SIZE] = "";
     char *rest = split_time(text, time);
     size_t size = stream->line.size - (rest ? (size_t)(rest - text) : 0);
     int r = 0;
     if (!*stream->first)
-        snprintf(stream->first, sizeof(stream->first), "%s", time);
-    if (!*time || strcmp(time, stream->last) > 0) {
+        memcpy(stream->first, time, sizeof(stream->first));
+    if (!*time || reaches(&stream->from, time, whole)) {
+        stream->again = *time && !reaches(&stream->seen, time, whole);
+        size = remove_times(rest ? rest : text, size, text, rest ? (size_t)(rest - text) : 0);
         rest = rest ? rest : text;
         size = line_strip(rest, size);
         r = function(userdata, time, rest, size);
         if (*time && whole)
-            memcpy(stream->last, time, sizeof(stream->last));
+            move(&stream->last, time);
+    } else {
+        reaches(&stream->seen, time, whole);
     }
     stream->line.size = 0;
+    return r;
+}
+
+/* What has come of an endless line is given; what follows is another line of the same time. */
+static int give_piece(struct line_stream *stream, line_function *function, void *userdata) {
+    char time[LOG_TIME_SIZE] = "";
+    _cleanup_free_ char *begin = xstrndup(stream->line.text, LOG_TIME_SIZE);
+    const char *rest = split_time(begin, time);
+    int r = give(stream, false, function, userdata);
+    if (rest)
+        buffer_append(&stream->line, begin, (size_t)(rest - begin));
     return r;
 }
 
@@ -56,15 +117,16 @@ int lines_feed(struct line_stream *stream, const char *data, size_t size, line_f
     while (size > 0) {
         const char *newline = memchr(data, '\n', size);
         size_t part = newline ? (size_t)(newline - data) : size;
-        size_t room = LINE_LIMIT > stream->line.size ? LINE_LIMIT - stream->line.size : 0;
-        buffer_append(&stream->line, data, part < room ? part : room);
-        if (!newline)
+        size_t room = LINE_LIMIT - stream->line.size;
+        bool fits = part <= room;
+        buffer_append(&stream->line, data, fits ? part : room);
+        if (fits && !newline)
             break;
-        int r = give(stream, true, function, userdata);
+        int r = fits ? give(stream, true, function, userdata) : give_piece(stream, function, userdata);
         if (r < 0)
             return r;
-        data = newline + 1;
-        size -= part + 1;
+        data += fits ? part + 1 : room;
+        size -= fits ? part + 1 : room;
     }
     return 0;
 }
@@ -109,95 +171,4 @@ size_t line_strip(char *text, size_t size) {
         kept--;
     text[kept] = '\0';
     return kept;
-}
-
-static int give_member(const json_t *object, const char *key, line_function *function, void *userdata) {
-    const json_t *value = json_object_get(object, key);
-    if (json_is_object(value))
-        value = json_object_get(value, "message");
-    if (!json_is_string(value))
-        return 0;
-    return function(userdata, "", json_string_value(value), json_string_length(value));
-}
-
-int line_messages(const char *text, size_t size, line_function *function, void *userdata) {
-    static const char *const keys[] = { "message", "msg", "error", "err", "log", "text", "event" };
-    while (size > 0 && isspace((unsigned char)*text)) {
-        text++;
-        size--;
-    }
-    if (size < 2 || *text != '{')
-        return 0;
-    _cleanup_json_ json_t *line = json_loadb(text, size, JSON_ALLOW_NUL, NULL);
-    int r = 0;
-    for (size_t i = 0; line && i < ELEMENTS(keys) && r == 0; i++)
-        r = give_member(line, keys[i], function, userdata);
-    return r;
-}
-
-static bool is_word(unsigned char letter) {
-    return isalnum(letter) || letter == '_' || letter >= 0x80;
-}
-
-/* An error's code says what went wrong: one to four capitals and up to six digits (P3009), or an SQLSTATE
- * with a letter (42P07). */
-static bool is_code(const char *word, size_t size) {
-    size_t capitals = 0, digits = 0;
-    while (capitals < size && isupper((unsigned char)word[capitals]))
-        capitals++;
-    while (capitals + digits < size && isdigit((unsigned char)word[capitals + digits]))
-        digits++;
-    if (capitals >= 1 && capitals <= 4 && digits <= 6 && capitals + digits == size)
-        return true;
-    bool letter = false;
-    for (size_t i = 0; i < size; i++) {
-        letter = letter || isupper((unsigned char)word[i]);
-        if (!isupper((unsigned char)word[i]) && !isdigit((unsigned char)word[i]))
-            return false;
-    }
-    return letter && size == 5;
-}
-
-/* A word that is an id or a number: any digit in it, or six or more hexadecimal digits. After another one, as
- * in a time or a UUID, a few of them are enough, and it is no error code. */
-static bool is_id(const char *word, size_t size, bool follows_id) {
-    bool digit = false, hexadecimal = follows_id || size >= 6;
-    for (size_t i = 0; i < size; i++) {
-        digit = digit || isdigit((unsigned char)word[i]);
-        hexadecimal = hexadecimal && isxdigit((unsigned char)word[i]);
-    }
-    return (digit || hexadecimal) && (follows_id || !is_code(word, size));
-}
-
-static uint64_t hash_more(uint64_t hash, const char *data, size_t size) {
-    for (size_t i = 0; i < size; i++)
-        hash = (hash ^ (unsigned char)data[i]) * UINT64_C(1099511628211); /* FNV-1a */
-    return hash;
-}
-
-void line_shape(const char *text, size_t size, char ret[SHAPE_SIZE]) {
-    uint64_t hash = UINT64_C(14695981039346656037);
-    bool was_id = false;
-    for (size_t at = 0; at < size;) {
-        size_t word = 0;
-        while (at + word < size && is_word((unsigned char)text[at + word]))
-            word++;
-        if (word > 0 && is_id(text + at, word, was_id)) {
-            /* the parts of a time, a UUID, a version count as one */
-            if (!was_id)
-                hash = hash_more(hash, "#", 1);
-            was_id = true;
-            at += word;
-            continue;
-        }
-        size_t part = word ? word : 1;
-        bool joins = was_id && !word && strchr("-:.,+/", text[at]) && at + 1 < size &&
-                     is_word((unsigned char)text[at + 1]);
-        if (!joins) {
-            hash = hash_more(hash, text + at, part);
-            was_id = false;
-        }
-        at += part;
-    }
-    snprintf(ret, SHAPE_SIZE, "%016" PRIx64, hash);
 }

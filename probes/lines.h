@@ -1,9 +1,13 @@
 #pragma once
 
 /*
- * Lines out of a container's log: pieces of two streams, each line with Docker's timestamp before it, come
- * in; whole lines without escape sequences come out. Of a line 16 KiB are kept: Docker itself cuts there and
- * puts another timestamp into the middle.
+ * Lines out of a container's log: pieces of one stream, each line with Docker's timestamp before it, come
+ * in; whole lines without escape sequences come out, those only that come after a mark.
+ *
+ * What a reader would get wrong: a time alone does not say which lines were read already. Drivers that stamp
+ * in microseconds (journald) give several lines one time, and a clock that was set back gives later lines an
+ * earlier one. So a mark counts the lines of its time, and everything that stands behind it in the log is
+ * new.
  */
 
 #include <stdbool.h>
@@ -12,22 +16,46 @@
 #include "watchdog/base/clock.h"
 #include "watchdog/base/memory.h"
 
-#define LINE_LIMIT ((size_t)16 * 1024)
+/* A longer line comes in pieces of this length. Docker itself cuts at 16 KiB and puts the time of the line's
+ * beginning into the middle: it is taken out again. */
+#define LINE_LIMIT ((size_t)64 * 1024)
 #define LOG_TIME_SIZE 40
 
-struct line_stream {
-    struct buffer line;
-    char first[LOG_TIME_SIZE]; /* timestamp of the first line that came, also when it was skipped */
-    char last[LOG_TIME_SIZE];  /* timestamp of the last whole line: it is skipped when it comes again */
+/* A place in a stream: behind so many lines of that time. With an empty time: its beginning; with no lines:
+ * a moment, at which no line needs to stand. */
+struct line_mark {
+    char time[LOG_TIME_SIZE]; /* in UTC, with nanoseconds: compared as text */
+    unsigned lines;
 };
 
-/* A time as it stands before a line, in UTC: what is not later than stream->last is skipped. */
+/* On the way to a mark. */
+struct line_cursor {
+    struct line_mark mark;
+    unsigned met;
+    bool reached; /* what comes is behind it */
+    bool found;   /* its line was seen, or (no lines) one that is not later */
+};
+
+struct line_stream {
+    struct line_cursor from;   /* in: what comes before it is not given */
+    struct line_cursor seen;   /* in: what comes before it was given by an earlier look */
+    struct line_mark last;     /* the last whole line; begins as @from */
+    char first[LOG_TIME_SIZE]; /* of the first line that came, also when it was not given */
+    bool again;                /* the line that is being given was given by an earlier look */
+    struct buffer line;
+};
+
+/* A time as it stands before a line. */
 void line_time(usec_t realtime, char ret[LOG_TIME_SIZE]);
 
-/* @text is NUL-ended and valid during the call. Returns 0, or -errno to give up. */
+/* The beginning: what comes before @from is not given, what comes before @seen (NULL: as @from) was. */
+void lines_begin(struct line_stream *stream, const struct line_mark *from, const struct line_mark *seen);
+
+/* @text is NUL-ended and valid during the call; stream->last is still the line before it. Returns 0, or
+ * -errno to give up. */
 typedef int line_function(void *userdata, const char *time, const char *text, size_t size);
 
-/* Feeds a piece of one stream. Returns 0 or what @function returned. */
+/* Feeds a piece of the stream. Returns 0 or what @function returned. */
 int lines_feed(struct line_stream *stream, const char *data, size_t size, line_function *function,
                void *userdata);
 /* The end: what has no newline yet is a line too, but is given again when it has grown. */
@@ -37,14 +65,3 @@ void lines_done(struct line_stream *stream);
 /* Removes ANSI escape sequences (ECMA-48: CSI, OSC and two-byte ones) and a final CR; in place. Returns the
  * new size. */
 size_t line_strip(char *text, size_t size);
-
-/* The message of a JSON line: its member "message", "msg", "error", "err", "log", "text" or "event", or the
- * "message" of an object under "error" or "err". Calls @function for each; does nothing for other lines.
- * Returns 0 or what @function returned. */
-int line_messages(const char *text, size_t size, line_function *function, void *userdata);
-
-/* What stays of a line when numbers, times, UUIDs and hexadecimal ids are masked (but no error codes as
- * "P3009" or "42P07"), as 16 hexadecimal digits: equal for
- * lines that differ only in those. */
-#define SHAPE_SIZE 17
-void line_shape(const char *text, size_t size, char ret[SHAPE_SIZE]);

@@ -66,11 +66,13 @@ static void mask(const struct look_job *job, struct probe_report *report) {
         replace_string(report->sentence, secrets_mask(&secrets, report->sentence, strlen(report->sentence)));
     if (report->evidence)
         replace_string(report->evidence, secrets_mask(&secrets, report->evidence, strlen(report->evidence)));
-    const json_t *found = json_object_get(report->state, "found");
-    const char *line = json_get_string(found, "line", NULL);
-    if (line) {
-        _cleanup_free_ char *masked = secrets_mask(&secrets, line, strlen(line));
-        json_object_set_new((json_t *)found, "line", json_text_string(masked));
+    json_t *found = json_object_get(report->state, "found"), *value;
+    const char *name;
+    void *next;
+    json_object_foreach_safe(found, next, name, value) {
+        const char *text = json_is_string(value) ? json_string_value(value) : "";
+        _cleanup_free_ char *masked = secrets_mask(&secrets, text, strlen(text));
+        json_object_set_new(found, name, json_text_string(masked));
     }
     secrets_done(&secrets);
 }

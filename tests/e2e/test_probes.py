@@ -290,11 +290,140 @@ def test_a_pass_pattern_that_the_running_release_never_said_fails_at_the_baselin
     assert bench.look(is_baseline=True, since=0)["log"]["result"] == "fail"
 
 
-def test_a_log_that_cannot_be_read_is_unknown(bench):
-    bench.run("web", "echo listening on port 1; sleep 1000", "--log-driver", "none")
+@pytest.mark.parametrize("options, words", [
+    (["--log-driver", "none"], 'the log of "web" cannot be read: its logging driver "none" keeps nothing; give it "json-file"'),
+    (["--log-driver", "syslog", "--log-opt", "syslog-address=udp://127.0.0.1:9", "--log-opt", "cache-disabled=true"],
+     'the log of "web" cannot be read: its logging driver "syslog" has cache-disabled=true'),
+])
+def test_a_log_that_cannot_be_read_is_unknown(bench, options, words):
+    bench.run("web", "echo listening on port 1; sleep 1000", *options)
     bench.configure(LOGS)
     report = bench.look()["log"]
-    assert report["result"] == "unknown" and 'the log of "web" cannot be read: ' in report["sentence"]
+    assert report["result"] == "unknown" and report["sentence"].startswith(words)
+
+
+def test_docker_keeps_a_copy_of_what_goes_elsewhere(bench):
+    bench.run("web", "echo listening on port 1; sleep 1; echo migration failed; sleep 1000",
+              "--log-driver", "syslog", "--log-opt", "syslog-address=udp://127.0.0.1:9")
+    bench.configure(LOGS)
+    assert wait_until(lambda: (report := bench.look()["log"])["fatal"] and report)["evidence"] == "migration failed"
+
+
+RECORDS = """
+    [Probe log]
+    Kind=logs
+    Service=web
+    Fail=@django
+    Fail=(?s)^refused.+because
+"""
+
+
+def test_a_record_is_judged_as_one_when_it_has_ended(bench):
+    bench.run("web", "next() { while [ ! -e /tmp/$1 ]; do sleep 0.05; done; echo \"$2\"; }; echo refused; next 1 '  it was'; "
+                     "next 2 '  because'; sleep 1000")
+    bench.configure(RECORDS)
+    name = f"{PROJECT}-web-1"
+    wait_for_line(name, "refused")
+    for step, line in ((1, "  it was"), (2, "  because")):
+        assert bench.look()["log"]["measured"]["lines"] == 1
+        docker("exec", name, "busybox", "touch", f"/tmp/{step}")
+        wait_for_line(name, line)
+    # it may still grow; a look later it has not
+    assert (bench.look()["log"]["result"], bench.answer["probes"]["log"]["measured"]["lines"]) == ("pass", 1)
+    report = bench.look()["log"]
+    assert report["fatal"] and report["sentence"] == 'the log of "web" has: refused'
+    assert report["evidence"] == "refused\\n  it was\\n  because"
+
+
+def test_a_line_that_fails_is_seen_at_once_and_shown_with_its_record(bench):
+    bench.run("web", r"printf 'no\nTraceback (most recent call last):\n  File "
+                     r'"/usr/django/db/migrations/executor.py", line 1, in x\n    f()\n' "'; sleep 1000")
+    bench.configure(RECORDS)
+    wait_for_line(f"{PROJECT}-web-1", "f()")
+    report = bench.look()["log"]
+    assert report["fatal"] and report["evidence"].startswith("no\\nTraceback (most recent call last):\\n  File ")
+    assert report["evidence"].endswith("\\n    f()")
+
+
+TRACE = r"""printf 'Traceback (most recent call last):\n  File "/usr/django/db/migrations/executor.py", line {line}, in x\nKeyError: {key}\n' >&2; """
+
+
+def test_a_trace_that_the_old_release_also_logs_is_no_sign(bench):
+    bench.run("web", TRACE.format(line=1, key="quiet") + "sleep 1000")
+    bench.configure(RECORDS)
+    wait_for_stderr = lambda key: wait_until(lambda: key in subprocess.run(
+        ["docker", "logs", f"{PROJECT}-web-1"], capture_output=True, text=True).stderr)
+    wait_for_stderr("quiet")
+    assert bench.look(is_baseline=True, since=0)["log"]["result"] == "pass"
+    docker("rm", "-f", f"{PROJECT}-web-1")
+    bench.run("web", TRACE.format(line=2, key="quiet") + "sleep 2; " + TRACE.format(line=3, key="another") + "sleep 1000", expected=False)
+    bench.since = time.time() - 2
+    wait_for_stderr("quiet")
+    assert bench.look()["log"]["result"] == "pass"
+    assert bench.look()["log"]["result"] == "pass"
+    wait_for_stderr("another")
+    wait_until(lambda: bench.look()["log"]["fatal"], 2)
+
+
+ROTATED = ["--log-opt", "max-size=10k", "--log-opt", "max-file=2"]
+FLOOD = "seq 1 50000; "
+
+
+@pytest.mark.parametrize("driver", ["json-file", "local"])
+def test_lines_that_rotation_took_before_the_first_look_are_missed(bench, driver):
+    bench.run("web", FLOOD + "echo listening on port 1; sleep 1000", "--log-driver", driver, *ROTATED)
+    bench.configure(LOGS)
+    wait_for_line(f"{PROJECT}-web-1", "listening")
+    report = bench.look()["log"]
+    assert report["result"] == "unknown" and "rotated away before they could be read; raise max-size" in report["sentence"]
+    # and stays so: what they said will never be known
+    assert bench.look()["log"]["result"] == "unknown"
+
+
+@pytest.mark.parametrize("files", [1, 2])
+def test_lines_that_rotation_took_between_two_looks_are_missed(bench, files):
+    bench.run("web", "echo listening on port 1; while [ ! -e /tmp/go ]; do sleep 0.05; done; " + FLOOD + "echo end; sleep 1000",
+              "--log-opt", "max-size=10k", "--log-opt", f"max-file={files}")
+    bench.configure(LOGS)
+    bench.look_until("pass")
+    docker("exec", f"{PROJECT}-web-1", "busybox", "touch", "/tmp/go")
+    wait_for_line(f"{PROJECT}-web-1", "end")
+    report = bench.look()["log"]
+    assert report["result"] == "unknown" and "rotated away before they could be read" in report["sentence"]
+    assert bench.look()["log"]["result"] == "unknown"
+
+
+def test_a_failure_is_found_beside_a_gap(bench):
+    bench.run("web", "echo listening on port 1; while [ ! -e /tmp/go ]; do sleep 0.05; done; " + FLOOD + "echo migration failed; sleep 1000", *ROTATED)
+    bench.configure(LOGS)
+    bench.look_until("pass")
+    docker("exec", f"{PROJECT}-web-1", "busybox", "touch", "/tmp/go")
+    wait_for_line(f"{PROJECT}-web-1", "migration failed")
+    assert bench.look()["log"]["fatal"]
+
+
+def test_a_log_that_rotates_slowly_has_no_gap(bench):
+    bench.run("web", "echo listening on port 1; i=0; while :; do echo line $((i = i + 1)) of a log that is rotated from time to time; "
+                     "usleep 2000; done", *ROTATED)
+    bench.configure(LOGS)
+    lines = 0
+    began = time.monotonic()
+    while time.monotonic() < began + 8:
+        report = bench.look()["log"]
+        assert report["result"] in ("pass", "fail"), report
+        lines += report["measured"]["lines"]
+    # rotated several times meanwhile, and each line was read once
+    assert report["result"] == "pass" and lines > 500
+    last = int(docker("logs", "--tail", "1", f"{PROJECT}-web-1").split()[1])
+    assert abs(last + 1 - lines) < 100
+
+
+def test_a_log_that_rotates_faster_than_it_is_looked_at_fails_the_baseline(bench):
+    bench.run("web", "echo listening on port 1; while :; do seq 1 1000; sleep 0.2; done", *ROTATED)
+    bench.configure(LOGS.replace("[Probe log]", "[Watch]\n    Interval=100ms\n    [Probe log]", 1))
+    time.sleep(2)
+    report = bench.look(is_baseline=True, since=0)["log"]
+    assert report["result"] == "unknown" and "would be lost between two looks" in report["sentence"]
 
 
 def test_lines_before_the_switch_do_not_count(bench):
