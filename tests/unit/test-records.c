@@ -45,13 +45,13 @@ static void what_belongs_together_is_one_record(void **state) {
         { "/app/x.js:3\n  throw new Error('no');\n  ^\n\nError: no\n    at f (/app/x.js:3:9) {\n  code: "
           "'X'\n}\n\n"
           "Node.js v18.13.0\nnext\n",
-          "9 1" },
+          "8 1" },
         /* Python */
         { "ERROR:root:no\nTraceback (most recent call last):\n  File \"x.py\", line 1, in f\n    "
           "g()\nKeyError: 'x'\n\n"
           "During handling of the above exception, another exception occurred:\n\n"
           "Traceback (most recent call last):\n  File \"x.py\", line 3, in f\nValueError: y\nnext\n",
-          "8 1" },
+          "9 1" },
         { "Traceback (most recent call last):\n  File \"x.py\", line 1, in f\npsycopg2.E: relation \"x\" is "
           "not\n"
           "LINE 1: select x\n               ^\n\n[SQL: select x]\n(Background on this error at: "
