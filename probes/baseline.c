@@ -71,6 +71,29 @@ json_t *baseline_make(const struct probe_report *reports, size_t count) {
     return json_pack("{s:s, s:o}", "time", timestamp_format(time, clock_realtime()), "probes", probes);
 }
 
+bool baseline_is_compared(const json_t *baseline, const char *probe) {
+    return json_get_boolean(baseline_answer(baseline, probe), "compared", false);
+}
+
+bool baseline_is_compared_any(const json_t *baseline) {
+    const char *probe;
+    const json_t *value;
+    json_object_foreach(json_get_object(baseline, "probes"), probe, value) {
+        if (baseline_is_compared(baseline, probe))
+            return true;
+    }
+    return false;
+}
+
+void baseline_settle(json_t *baseline, const struct probe_report *reports, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        json_t *probe = json_object_get(json_get_object(baseline, "probes"), reports[i].probe);
+        if (probe && reports[i].looked && reports[i].result == PROBE_PASS &&
+            json_get_boolean(reports[i].answer, "again", false))
+            json_object_set(probe, "answer", reports[i].answer);
+    }
+}
+
 const json_t *baseline_answer(const json_t *baseline, const char *probe) {
     const json_t *answer =
         json_object_get(json_object_get(json_get_object(baseline, "probes"), probe), "answer");

@@ -53,7 +53,7 @@ static void look_at(struct http_look *http, const char *link, struct probe_repor
     http_answer_done(&answer);
 }
 
-void http_assets(struct http_look *http, const json_t *urls, struct probe_report *report) {
+static void look_at_all(struct http_look *http, const json_t *urls, struct probe_report *report) {
     size_t looked_at = 0, count = json_array_size(urls);
     for (size_t i = 0; i < count && looked_at < ASSETS_LIMIT && report->result == PROBE_PASS; i++) {
         const char *link = json_string_value(json_array_get(urls, i));
@@ -74,4 +74,17 @@ void http_assets(struct http_look *http, const json_t *urls, struct probe_report
         probe_pass(report, "%s, %zu of its %zu assets looked at load", before, looked_at, count);
     else
         probe_pass(report, "%s, its %zu assets load", before, count);
+}
+
+void http_assets(struct http_look *http, struct judgement *judgement) {
+    const char *program = http->settings->assets;
+    _cleanup_json_ json_t *urls = NULL;
+    if (!program || !answer_jq(judgement, "Assets", program, &urls))
+        return;
+    size_t before = (size_t)json_get_integer(judgement->look->baseline, "assets", 0);
+    json_object_set_new(judgement->kept, "assets", json_integer((json_int_t)json_array_size(urls)));
+    if (json_array_size(urls) == 0 && before > 0)
+        answer_failed(judgement, "%s with no assets, the baseline had %zu", judgement->said, before);
+    else
+        look_at_all(http, urls, judgement->report);
 }

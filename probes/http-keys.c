@@ -6,9 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "probes/jq.h"
 #include "probes/keys.h"
-#include "probes/pattern.h"
 
 static bool has_blank_or_control(const char *text) {
     for (; *text; text++)
@@ -86,32 +84,6 @@ bool http_status_wanted(const struct http_settings *settings, long status) {
         if (status >= settings->status.list[i].first && status <= settings->status.list[i].last)
             return true;
     return false;
-}
-
-int key_capture(const char *value, void *target, struct error *err) {
-    struct http_settings *settings = target;
-    size_t size = 0;
-    while (isalnum((unsigned char)value[size]) || value[size] == '_' || value[size] == '-')
-        size++;
-    char kind = value[size];
-    const char *source = value + size + (kind != '\0');
-    if (!size || (kind != '=' && kind != '~') || !*source)
-        return error_set(err, EINVAL,
-                         "expected \"name=JQ\" or \"name~PATTERN\", as in \"token=.token\", not \"%s\"",
-                         value);
-    _cleanup_pattern_ struct pattern *pattern = NULL;
-    int r = kind == '~' ? pattern_new(source, &pattern, err) : jq_check(source, err);
-    if (r < 0)
-        return r;
-    for (size_t i = 0; i < settings->captures.count; i++)
-        if (strlen(settings->captures.list[i].name) == size &&
-            strncmp(settings->captures.list[i].name, value, size) == 0)
-            return error_set(err, EINVAL, "\"%.*s\" is captured twice", (int)size, value);
-    settings->captures.list =
-        xrealloc(settings->captures.list, settings->captures.count + 1, sizeof(*settings->captures.list));
-    settings->captures.list[settings->captures.count++] =
-        (struct http_capture){ xstrndup(value, size), xstrdup(source), kind == '~' };
-    return 0;
 }
 
 int key_header(const char *value, void *target, struct error *err) {

@@ -66,7 +66,9 @@ static void slow_down(const struct probe_look *look, long status, struct probe_r
     json_int_t fails = json_get_integer(look->state, "fails", 0);
     usec_t pause = interval << (fails < 5 ? fails : 5);
     bool failed = report->result == PROBE_FAIL && may_be_counted(status);
-    report->state = json_pack("{s:I}", "fails", failed ? fails + 1 : 0);
+    if (!report->state)
+        report->state = json_object();
+    json_object_set_new(report->state, "fails", json_integer(failed ? fails + 1 : 0));
     if (!failed || look->probe->every == 0)
         return;
     if (pause > PAUSE_LONGEST)
@@ -122,6 +124,8 @@ static int check(const struct probe *probe, const struct probe_set *set, const s
         return error_set(err, EINVAL,
                          "Request=: expected a method that can have a body, such as POST, not %s",
                          own->method);
+    if (answer_check(&own->judge, settings, err) < 0)
+        return -EINVAL;
     if (own->ca && own->insecure)
         return error_set(err, EINVAL, "expected Ca= or Insecure=yes, not both");
     if (own->ca && *own->ca != '/')
@@ -144,30 +148,21 @@ static void placeholders(const struct probe *probe, char ***names) {
 
 static void captures(const struct probe *probe, char ***names) {
     const struct http_settings *own = probe->settings;
-    for (size_t i = 0; i < own->captures.count; i++)
-        strings_append(names, own->captures.list[i].name);
+    answer_captures(&own->judge, names);
 }
 
 static void done(void *settings) {
     struct http_settings *own = settings;
-    for (size_t i = 0; i < own->captures.count; i++) {
-        free(own->captures.list[i].name);
-        free(own->captures.list[i].source);
-    }
-    free(own->captures.list);
+    answer_settings_done(&own->judge);
     free(own->status.list);
     free(own->status.text);
     free(own->method);
     free(own->target);
     free(own->json);
-    free(own->same);
     free(own->assets);
     free(own->ca);
     strings_free(own->headers);
     strings_free(own->forms);
-    strings_free(own->match);
-    strings_free(own->no_match);
-    strings_free(own->asserts);
 }
 
 static const struct probe_key keys[] = {
@@ -179,16 +174,7 @@ static const struct probe_key keys[] = {
     { "Form", key_form, offsetof(struct http_settings, forms), .repeatable = true,
       .help = "name=value: the body, a form" },
     { "Status", key_status, 0, .help = "statuses and ranges that are right; by default 200-299" },
-    { "Match", key_patterns, offsetof(struct http_settings, match), .repeatable = true,
-      .help = "a PCRE2 pattern that the body must match" },
-    { "NoMatch", key_patterns, offsetof(struct http_settings, no_match), .repeatable = true,
-      .help = "a PCRE2 pattern that the body must not match" },
-    { "Assert", key_jqs, offsetof(struct http_settings, asserts), .repeatable = true,
-      .help = "a jq program over the JSON answer that must give true; $baseline is the baseline's answer" },
-    { "Same", key_jq, offsetof(struct http_settings, same),
-      .help = "a jq program whose value must be what it was at the baseline" },
-    { "Capture", key_capture, 0, .repeatable = true,
-      .help = "name=JQ or name~PATTERN: a value for %{name} in probes that come after this one" },
+    ANSWER_KEYS,
     { "Assets", key_jq, offsetof(struct http_settings, assets),
       .help = "a jq program that gives URLs of images; each must load" },
     { "FollowRedirects", key_yes, offsetof(struct http_settings, follow),

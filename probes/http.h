@@ -5,23 +5,17 @@
 
 #include <curl/curl.h>
 
-#include "probes/placeholders.h"
-#include "probes/probe.h"
+#include "probes/answer.h"
 #include "watchdog/base/memory.h"
-
-struct http_capture {
-    char *name;
-    char *source; /* a jq program, or a PCRE2 pattern */
-    bool is_pattern;
-};
 
 struct http_status {
     long first, last;
 };
 
 struct http_settings {
-    char *method, *target; /* target: a path, or a full URL */
-    char **headers;        /* "Name: value" */
+    struct answer_settings judge; /* the first, for ANSWER_KEYS */
+    char *method, *target;        /* target: a path, or a full URL */
+    char **headers;               /* "Name: value" */
     char *json;
     char **forms; /* "name=value" */
     struct {
@@ -29,23 +23,15 @@ struct http_settings {
         struct http_status *list;
         size_t count;
     } status;
-    char **match, **no_match;
-    char **asserts;
-    char *same;
-    struct {
-        struct http_capture *list;
-        size_t count;
-    } captures;
     char *assets;
     char *ca;
     bool insecure, follow;
     size_t max_body;
 };
 
-/* Parsers of keys.h's kind for Request=, Status=, Capture=, Header=, Form=, Json=. */
+/* Parsers of keys.h's kind for Request=, Status=, Header=, Form=, Json=. */
 int key_request(const char *value, void *target, struct error *err);
 int key_status(const char *value, void *target, struct error *err);
-int key_capture(const char *value, void *target, struct error *err);
 int key_header(const char *value, void *target, struct error *err);
 int key_form(const char *value, void *target, struct error *err);
 int key_json(const char *value, void *target, struct error *err);
@@ -90,5 +76,6 @@ enum http_fault http_transfer(struct http_look *http, const char *asset, struct 
  * @captures and to the secrets. */
 void http_judge(struct http_look *http, const struct http_answer *answer, json_t *captures,
                 struct probe_report *report);
-/* Gets each URL of @urls; changes @report when one is not what it should be. */
-void http_assets(struct http_look *http, const json_t *urls, struct probe_report *report);
+/* Gets what Assets= finds in an answer that passed; the report fails when something is not what it should be.
+ */
+void http_assets(struct http_look *http, struct judgement *judgement);

@@ -39,6 +39,7 @@ void memory_store(struct probe_memory *memory, size_t index, const struct probe_
     last.sentence = xstrdup(report->sentence);
     last.evidence = xstrdup(report->evidence);
     last.answer = NULL;
+    last.explained = NULL;
     json_incref(last.measured);
     json_incref(last.session);
     /* A look that saw nothing does not forget where the one before it stood. */
@@ -46,6 +47,7 @@ void memory_store(struct probe_memory *memory, size_t index, const struct probe_
     probe_report_done(&entry->last);
     entry->last = last;
     entry->known = true;
+    entry->again = false;
     entry->looked_at = now;
     entry->retry_at = report->retry_after ? now + report->retry_after : 0;
     replace_string(entry->route, xstrdup(view->twin));
@@ -54,12 +56,19 @@ void memory_store(struct probe_memory *memory, size_t index, const struct probe_
 bool memory_is_due(const struct probe_memory *memory, const struct probe_set *set, size_t index,
                    const struct probe_view *view, usec_t now) {
     const struct memory_entry *entry = &memory->entries[index];
-    if (!entry->known)
+    if (!entry->known || entry->again)
         return true;
     if (now < entry->retry_at)
         return false;
     return entry->last.result != PROBE_PASS || !string_equal(entry->route, view->twin ? view->twin : "") ||
            now >= entry->looked_at + set->probes[index].every;
+}
+
+void probe_memory_look_again(const struct probe_set *set, struct probe_memory *memory,
+                             const json_t *baseline) {
+    for (size_t i = 0; i < set->count && i < memory->count; i++)
+        if (baseline_is_compared(baseline, set->probes[i].name))
+            memory->entries[i].again = true;
 }
 
 usec_t probe_round_next(const struct probe_set *set, const struct probe_memory *memory, usec_t interval) {
@@ -83,6 +92,8 @@ json_t *report_to_pipe(const struct probe_report *report) {
         json_object_set(value, "session", report->session);
     if (report->state)
         json_object_set(value, "state", report->state);
+    if (report->explained)
+        json_object_set(value, "explained", report->explained);
     json_object_set_new(value, "took", json_integer((json_int_t)report->took));
     json_object_set_new(value, "retry_after", json_integer((json_int_t)report->retry_after));
     return value;
@@ -95,6 +106,7 @@ int report_from_pipe(const json_t *value, struct probe_report *ret, struct error
     ret->answer = json_incref(json_object_get(value, "answer"));
     ret->session = json_incref(json_get_object(value, "session"));
     ret->state = json_incref(json_get_object(value, "state"));
+    ret->explained = json_incref(json_get_object(value, "explained"));
     ret->took = (usec_t)json_get_integer(value, "took", 0);
     ret->retry_after = (usec_t)json_get_integer(value, "retry_after", 0);
     return 0;

@@ -8,6 +8,7 @@
 struct memory_entry {
     struct probe_report last; /* without an answer */
     bool known;
+    bool again;                 /* due whatever Every= says */
     usec_t looked_at, retry_at; /* clock_boottime() */
     char *route;                /* the twin's name at that look, "" none */
 };

@@ -70,14 +70,36 @@ void cleanup_pattern(struct pattern **pattern) {
     pattern_free(*pattern);
 }
 
-int pattern_match(const struct pattern *pattern, const char *subject, size_t size, struct error *err) {
-    int r = pcre2_match_8(pattern->code, (PCRE2_SPTR8)subject, size, 0, 0, pattern->data, pattern->context);
+/* As pattern_match(), from @from on. */
+static int match_from(const struct pattern *pattern, const char *subject, size_t size, size_t from,
+                      struct error *err) {
+    int r =
+        pcre2_match_8(pattern->code, (PCRE2_SPTR8)subject, size, from, 0, pattern->data, pattern->context);
     if (r >= 0)
         return 1;
     if (r == PCRE2_ERROR_NOMATCH)
         return 0;
     PCRE2_UCHAR8 words[256];
     return error_set(err, ELOOP, "the pattern \"%s\" was stopped: %s", pattern->text, words_of(r, words));
+}
+
+int pattern_match(const struct pattern *pattern, const char *subject, size_t size, struct error *err) {
+    return match_from(pattern, subject, size, 0, err);
+}
+
+int pattern_find(const struct pattern *pattern, const char *subject, size_t size, size_t from,
+                 struct pattern_range *ret, size_t count, struct error *err) {
+    int r = match_from(pattern, subject, size, from, err);
+    if (r <= 0)
+        return r;
+    const PCRE2_SIZE *ranges = pcre2_get_ovector_pointer_8(pattern->data);
+    size_t groups = pcre2_get_ovector_count_8(pattern->data);
+    for (size_t i = 0; i < count; i++) {
+        bool is_set = i < groups && ranges[2 * i] != PCRE2_UNSET;
+        ret[i] = (struct pattern_range){ is_set, is_set ? ranges[2 * i] : 0,
+                                         is_set ? ranges[2 * i + 1] - ranges[2 * i] : 0 };
+    }
+    return 1;
 }
 
 int pattern_capture(const struct pattern *pattern, const char *subject, size_t size, char **ret,

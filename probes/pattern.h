@@ -2,6 +2,7 @@
 
 /* PCRE2 patterns with limits: one that would run away is an error, not a hang. */
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "watchdog/base/error.h"
@@ -22,3 +23,14 @@ int pattern_match(const struct pattern *pattern, const char *subject, size_t siz
  * caller, set only with 1. */
 int pattern_capture(const struct pattern *pattern, const char *subject, size_t size, char **ret,
                     size_t *ret_size, struct error *err);
+
+/* What one group matched. */
+struct pattern_range {
+    bool is_set;
+    size_t begin, size;
+};
+
+/* The first match at or behind @from: its groups, the whole being the first; groups that there are not, or
+ * that took no part, are not set. As pattern_match(). */
+int pattern_find(const struct pattern *pattern, const char *subject, size_t size, size_t from,
+                 struct pattern_range *ret, size_t count, struct error *err);

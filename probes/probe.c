@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "watchdog/base/json.h"
 #include "watchdog/base/memory.h"
 
 const char *probe_result_name(enum probe_result result) {
@@ -18,7 +19,21 @@ void probe_report_done(struct probe_report *report) {
     json_decref(report->answer);
     json_decref(report->session);
     json_decref(report->state);
+    json_decref(report->explained);
     *report = (struct probe_report){ 0 };
+}
+
+void probe_explain(struct probe_report *report, const char *name, json_t *value) {
+    if (!report->explained)
+        report->explained = json_object();
+    json_object_set_new(report->explained, name, value);
+}
+
+void probe_explain_append(struct probe_report *report, const char *name, json_t *value) {
+    json_t *list = json_get_array(report->explained, name);
+    if (!list)
+        probe_explain(report, name, list = json_array());
+    json_array_append_new(list, value);
 }
 
 static void conclude(struct probe_report *report, enum probe_result result, bool fatal, const char *format,

@@ -30,19 +30,25 @@ const char *probe_result_name(enum probe_result result);
 struct probe_report {
     char *probe; /* the section's name */
     enum probe_result result;
-    bool fatal;       /* with fail: waiting longer is of no use (crash loop, migration error, OOM kill) */
-    bool looked;      /* false: not due (Every=), the result is that of the latest look */
-    bool advisory;    /* Severity=advisory: reports, does not decide */
-    char *sentence;   /* for a person, lower case: "POST /api/auth/login answered 500, wanted 200" */
-    char *evidence;   /* the answer's beginning or the log line, control characters escaped; "" none */
-    json_t *measured; /* object, numbers for the report: {"status": 200, "milliseconds": 12}; NULL none */
-    json_t *answer;   /* what the baseline keeps of it; NULL nothing */
-    json_t *session;  /* secret: {"captures": {name: value}, "cookies": [line]}; never written to a file */
-    json_t *state;    /* what the next look of this probe wants to know of this one; NULL nothing */
+    bool fatal;        /* with fail: waiting longer is of no use (crash loop, migration error, OOM kill) */
+    bool looked;       /* false: not due (Every=), the result is that of the latest look */
+    bool advisory;     /* Severity=advisory: reports, does not decide */
+    char *sentence;    /* for a person, lower case: "POST /api/auth/login answered 500, wanted 200" */
+    char *evidence;    /* the answer's beginning or the log line, control characters escaped; "" none */
+    json_t *measured;  /* object, numbers for the report: {"status": 200, "milliseconds": 12}; NULL none */
+    json_t *answer;    /* what the baseline keeps of it; NULL nothing */
+    json_t *session;   /* secret: {"captures": {name: value}, "cookies": [line]}; never written to a file */
+    json_t *state;     /* what the next look of this probe wants to know of this one; NULL nothing */
+    json_t *explained; /* with look->explain: what was sent, seen and compared, in order; NULL nothing */
     usec_t took;
     usec_t retry_after; /* not to be looked at again for so long (429); 0: no wish */
 };
 void probe_report_done(struct probe_report *report);
+
+/* For --explain: sets, or appends to the list, the member @name of what the report explains. Takes the
+ * reference; texts in @value must have been masked. */
+void probe_explain(struct probe_report *report, const char *name, json_t *value);
+void probe_explain_append(struct probe_report *report, const char *name, json_t *value);
 
 /* Sets result and sentence (printf), replacing what was there. probe_fatal() is a fail with fatal=true. */
 void probe_pass(struct probe_report *report, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -56,6 +62,7 @@ struct probe_expected {
     const char *service;
     const char *image_id; /* "sha256:…"; NULL: whatever runs (baseline) */
     bool must_run;        /* false: a person had stopped it before; it is not looked at */
+    const char *version;  /* the label of the image that should run; NULL or "": not known */
     bool one_shot;        /* ends by itself, with exit status 0 */
     bool is_database;     /* never changed by an upgrade: its trouble is the host's, and so unknown */
 };
@@ -71,9 +78,12 @@ struct probe_view {
     size_t expected_count;
     const char *gate; /* the gate service; NULL: none */
     const char *twin; /* the twin container's name while the gate is shut: requests go to it; else NULL */
-    const json_t *baseline; /* of baseline_make(); NULL: this round makes one, or compares with nothing */
-    bool is_baseline;       /* the old release is looked at: what its log says is no sign, but remembered */
-    bool stop_on_fatal; /* a fatal sign of a deciding probe ends the round: the rest stays not looked at */
+    const json_t
+        *baseline;       /* of baseline_make(); NULL: this round makes one, or compares with nothing. With
+                            is_baseline: the one that an earlier round made, to find out what changes by itself */
+    bool is_baseline;    /* the old release is looked at: what its log says is no sign, but remembered */
+    const char *explain; /* the probe that is to explain itself, for a person; NULL: none */
+    bool stop_on_fatal;  /* a fatal sign of a deciding probe ends the round: the rest stays not looked at */
 };
 
 /* The table of keys of a kind: it drives parsing and documentation. Ended by an entry without a name. */
@@ -107,6 +117,7 @@ struct probe_look {
     const json_t *cookies;       /* array of Netscape cookie lines of predecessors; secret */
     const json_t *baseline;      /* what @answer was at the baseline; NULL: none */
     usec_t deadline;             /* on clock_boottime() */
+    bool explain;                /* wants probe_explain() */
 };
 
 struct probe_kind {

@@ -47,7 +47,7 @@ struct round {
     struct probe_memory *memory;
     usec_t deadline;
     bool *due, *looked;
-    json_t **answers; /* per probe, of this round */
+    json_t **answers, **explained; /* per probe, of this round */
     struct lane *lanes;
     size_t lanes_count;
     size_t children;
@@ -140,6 +140,8 @@ static void take_report(struct round *round, size_t index, struct probe_report *
     round->looked[index] = true;
     json_decref(round->answers[index]);
     round->answers[index] = json_incref(report->answer);
+    json_decref(round->explained[index]);
+    round->explained[index] = json_incref(report->explained);
     if (report->result == PROBE_FAIL && report->fatal && !report->advisory)
         round->fatal = true;
     probe_report_done(report);
@@ -370,6 +372,7 @@ static void collect(struct round *round, struct probe_round *ret) {
                                          .took = entry->last.took,
                                          .retry_after = entry->last.retry_after };
         report->answer = json_incref(round->answers[i]);
+        report->explained = round->explained[i];
         json_decref(round->answers[i]);
     }
     ret->trouble = take_ptr(round->trouble);
@@ -401,6 +404,7 @@ int probe_round_run(const struct probe_set *set, const struct probe_view *view, 
                            .due = xcalloc(set->count, sizeof(bool)),
                            .looked = xcalloc(set->count, sizeof(bool)),
                            .answers = xcalloc(set->count, sizeof(json_t *)),
+                           .explained = xcalloc(set->count, sizeof(json_t *)),
                            .lanes = xcalloc(set->count + 1, sizeof(struct lane)) };
     usec_t now = clock_boottime();
     memory_fit(memory, set);
@@ -414,12 +418,15 @@ int probe_round_run(const struct probe_set *set, const struct probe_view *view, 
         r = run_host(&round, err);
     if (r == 0)
         collect(&round, ret);
-    for (size_t i = 0; i < set->count && r < 0; i++)
+    for (size_t i = 0; i < set->count && r < 0; i++) {
         json_decref(round.answers[i]);
+        json_decref(round.explained[i]);
+    }
     free(round.trouble);
     free(round.due);
     free(round.looked);
     free(round.answers);
+    free(round.explained);
     free(round.lanes);
     return r;
 }

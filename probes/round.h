@@ -33,5 +33,10 @@ void probe_round_done(struct probe_round *round);
 int probe_round_run(const struct probe_set *set, const struct probe_view *view, struct probe_memory *memory,
                     usec_t deadline, struct probe_round *ret, struct error *err);
 
+/* Every probe whose answer @baseline is compared with is due again, whatever its Every=: for the second look
+ * that the baseline wants. */
+void probe_memory_look_again(const struct probe_set *set, struct probe_memory *memory,
+                             const json_t *baseline);
+
 /* How long until the next probe is due, for the caller's sleep: at most @interval. */
 usec_t probe_round_next(const struct probe_set *set, const struct probe_memory *memory, usec_t interval);

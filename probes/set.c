@@ -10,9 +10,10 @@
 #include "watchdog/config/credentials.h"
 #include "watchdog/config/settings.h"
 
-extern const struct probe_kind probe_containers, probe_logs, probe_http;
+extern const struct probe_kind probe_containers, probe_logs, probe_http, probe_sql;
 
-const struct probe_kind *const probe_kinds[] = { &probe_containers, &probe_logs, &probe_http, NULL };
+const struct probe_kind *const probe_kinds[] = { &probe_containers, &probe_logs, &probe_http, &probe_sql,
+                                                 NULL };
 
 static int key_kind(const char *value, void *target, struct error *err) {
     struct buffer known = { 0 };
@@ -26,9 +27,7 @@ static int key_kind(const char *value, void *target, struct error *err) {
         buffer_printf(&known, "%s\"%s\"", i ? ", " : "", probe_kinds[i]->name);
     }
     error_set(err, EINVAL, "expected one of %s, not \"%s\"%s", known.text, value,
-              string_equal(value, "sql") || string_equal(value, "command")
-                  ? ", which is not supported by this version yet"
-                  : "");
+              string_equal(value, "command") ? ", which is not supported by this version yet" : "");
     buffer_done(&known);
     return -EINVAL;
 }
@@ -43,7 +42,7 @@ static int key_severity(const char *value, void *target, struct error *err) {
 
 const struct probe_key probe_common_keys[] = {
     { "Kind", key_kind, offsetof(struct probe, kind), .required = true,
-      .help = "what kind of probe it is: containers, logs or http" },
+      .help = "what kind of probe it is: containers, logs, http or sql" },
     { "After", key_names, offsetof(struct probe, after), .repeatable = true,
       .help = "probes that must have passed; their captured values and cookies are used" },
     { "Severity", key_severity, offsetof(struct probe, advisory),
@@ -133,7 +132,7 @@ static int read_kind(struct probe *probe, const struct probe_section *section, s
             key_kind(section->keys[i].value, &probe->kind, err) < 0)
             return section_error(section, &section->keys[i], err);
     if (!probe->kind) {
-        error_set(err, EINVAL, "expected Kind=: containers, logs or http");
+        error_set(err, EINVAL, "expected Kind=: containers, logs, http or sql");
         return section_error(section, NULL, err);
     }
     return 0;

@@ -1,9 +1,11 @@
 /*
  * rounds CONFIG PROJECT: one round of the configuration's probes for each line of standard input, and its
- * reports as one line on standard output. A line is a JSON object of what struct probe_view wants to know:
- * {"since": seconds, "first_pass": seconds, "gate", "twin", "is_baseline", "expected": [{"service",
- * "image_id", "must_run", "one_shot", "is_database"}]}. The reports of a round with is_baseline are the
- * baseline of those after it.
+ * reports as one line on standard output, "baseline" being what is kept of the running release. A line is a
+ * JSON object of what struct probe_view wants to know:
+ * {"since": seconds, "first_pass": seconds, "gate", "twin", "is_baseline", "settles", "explain", "expected":
+ * [{"service", "image_id", "version", "must_run", "one_shot", "is_database"}]}. The reports of a round with
+ * is_baseline are the baseline of those after it; one with settles too looks once more at the same release,
+ * whose memory "stays".
  */
 
 #include <stdio.h>
@@ -29,6 +31,7 @@ static struct probe_expected *expected_of(const json_t *line, size_t *ret_count)
     json_array_foreach(list, i, entry) expected[i] =
         (struct probe_expected){ .service = json_get_string(entry, "service", ""),
                                  .image_id = json_get_string(entry, "image_id", NULL),
+                                 .version = json_get_string(entry, "version", NULL),
                                  .must_run = json_get_boolean(entry, "must_run", true),
                                  .one_shot = json_get_boolean(entry, "one_shot", false),
                                  .is_database = json_get_boolean(entry, "is_database", false) };
@@ -36,13 +39,18 @@ static struct probe_expected *expected_of(const json_t *line, size_t *ret_count)
     return expected;
 }
 
-static void print_round(const struct probe_round *round) {
+static void print_round(const struct probe_round *round, const json_t *baseline) {
     _cleanup_json_ json_t *value = json_object();
     json_t *reports = json_object();
-    for (size_t i = 0; i < round->count; i++)
-        json_object_set_new(reports, round->reports[i].probe, probe_report_to_json(&round->reports[i]));
+    for (size_t i = 0; i < round->count; i++) {
+        json_t *report = probe_report_to_json(&round->reports[i]);
+        if (round->reports[i].explained)
+            json_object_set(report, "explained", round->reports[i].explained);
+        json_object_set_new(reports, round->reports[i].probe, report);
+    }
     json_object_set_new(value, "probes", reports);
     json_object_set_new(value, "trouble", round->trouble ? json_text_string(round->trouble) : json_null());
+    json_object_set(value, "baseline", baseline ? (json_t *)baseline : json_null());
     _cleanup_free_ char *text = json_text(value);
     puts(text);
     fflush(stdout);
@@ -75,16 +83,26 @@ static int run(const struct settings *settings, const char *project, struct erro
                                    .baseline = baseline };
         struct probe_expected *expected = expected_of(line, &view.expected_count);
         view.expected = expected;
+        bool settles = view.is_baseline && baseline && json_get_boolean(line, "settles", false);
+        view.explain = json_get_string(line, "explain", NULL);
+        if (view.is_baseline && !settles)
+            view.baseline = NULL;
+        if (settles)
+            probe_memory_look_again(set, memory, baseline);
         r = probe_round_run(set, &view, memory, deadline_in(ROUND_TIME), &round, err);
         if (r == 0) {
-            print_round(&round);
-            if (view.is_baseline) {
+            if (settles) {
+                baseline_settle(baseline, round.reports, round.count);
+            } else if (view.is_baseline) {
                 json_decref(baseline);
                 baseline = baseline_make(round.reports, round.count);
-                /* what follows is another release */
+            }
+            /* what follows may be another release */
+            if (view.is_baseline && !json_get_boolean(line, "stays", false)) {
                 probe_memory_free(memory);
                 memory = probe_memory_new();
             }
+            print_round(&round, baseline);
         }
         free(expected);
     }

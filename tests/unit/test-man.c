@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "probes/answer.h"
 #include "probes/migrations.h"
 #include "probes/set.h"
 #include "watchdog/audit/journal.h"
@@ -105,15 +106,25 @@ static void check_probe_key(const char *section, const char *where, const struct
         fail_msg("%s: %s= of %s: whether it repeats", CONF, key->name, where);
 }
 
-/* Keys and nothing but them: as many entries as keys. */
+static bool is_judged(const struct probe_key *keys, const char *name) {
+    for (const struct probe_key *key = answer_keys; keys != answer_keys && key->name; key++)
+        if (string_equal(key->name, name))
+            return true;
+    return false;
+}
+
+/* Keys and nothing but them: as many entries as keys. Those that several kinds share stand in one place. */
 static void check_probe_keys(const char *page, const char *title, const struct probe_key *keys) {
     _cleanup_free_ char *line = xasprintf(".SS %s", title);
     _cleanup_free_ char *section = part(page, line, ".S");
     size_t entries = 0, count = 0;
     if (!section)
         fail_msg("%s: \"%s\" is missing", CONF, title);
-    for (; keys && keys[count].name; count++)
-        check_probe_key(section, title, &keys[count]);
+    for (const struct probe_key *key = keys; key && key->name; key++)
+        if (!is_judged(keys, key->name)) {
+            check_probe_key(section, title, key);
+            count++;
+        }
     for (const char *at = section; (at = strstr(at, ".TP\n")); at++)
         entries++;
     if (entries != count)
@@ -124,11 +135,13 @@ static void every_key_of_every_kind_of_probe_is_explained(void **state) {
     (void)state;
     _cleanup_free_ char *page = read_page(CONF);
     check_probe_keys(page, "Every kind of probe", probe_common_keys);
+    check_probe_keys(page, "Answers of http, sql and command", answer_keys);
     for (size_t i = 0; probe_kinds[i]; i++) {
         _cleanup_free_ char *title = xasprintf("Kind=%s", probe_kinds[i]->name);
         check_probe_keys(page, title, probe_kinds[i]->keys);
         char timeout[DURATION_SIZE];
-        _cleanup_free_ char *said = xasprintf("%s for\n", duration_format(timeout, probe_kinds[i]->timeout));
+        _cleanup_free_ char *said =
+            xasprintf("%s for\n.B", duration_format(timeout, probe_kinds[i]->timeout));
         if (!strstr(page, said))
             fail_msg("%s: Timeout= of %s", CONF, probe_kinds[i]->name);
     }

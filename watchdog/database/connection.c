@@ -120,7 +120,7 @@ static PGconn *begin(const struct connection_target *target) {
         target->database,
         target->application_name,
         "UTF8",
-        session_options,
+        target->options ? target->options : session_options,
         "disable",
         "30000",
         "10",

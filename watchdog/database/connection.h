@@ -19,6 +19,7 @@ struct connection_target {
     const char *password; /* NULL: none */
     const char *database;
     const char *application_name;
+    const char *options; /* as of libpq's "options"; NULL: those that server_connect() describes */
 };
 
 /* Opens a session as server_connect() describes it. Errors as there; the text is one line, the server's own

@@ -150,8 +150,8 @@ static int expired(PGconn *connection, const char *sql, struct error *err) {
                      answered ? "" : ", the database server does not answer to that either");
 }
 
-int server_query(PGconn *connection, usec_t deadline, PGresult **ret, struct error *err, const char *sql,
-                 const char *const *values, size_t count) {
+static int run_query(PGconn *connection, usec_t deadline, PGresult **ret, char ret_sqlstate[6],
+                     struct error *err, const char *sql, const char *const *values, size_t count) {
     if (deadline_left(deadline) == 0) {
         _cleanup_free_ char *words = statement_words(sql);
         return error_set(err, ETIME, "no time is left for \"%s\"", words);
@@ -167,11 +167,26 @@ int server_query(PGconn *connection, usec_t deadline, PGresult **ret, struct err
     if (r < 0 || !result)
         return connection_lost(connection, sql, err);
     ExecStatusType status = PQresultStatus(result);
-    if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
+    if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) {
+        const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+        snprintf(ret_sqlstate, 6, "%s", sqlstate ? sqlstate : "");
         return result_error(result, err);
+    }
     if (ret)
         *ret = take_ptr(result);
     return 0;
+}
+
+int server_query_state(PGconn *connection, usec_t deadline, PGresult **ret, char ret_sqlstate[6],
+                       struct error *err, const char *sql, const char *const *values, size_t count) {
+    ret_sqlstate[0] = '\0';
+    return run_query(connection, deadline, ret, ret_sqlstate, err, sql, values, count);
+}
+
+int server_query(PGconn *connection, usec_t deadline, PGresult **ret, struct error *err, const char *sql,
+                 const char *const *values, size_t count) {
+    char sqlstate[6];
+    return run_query(connection, deadline, ret, sqlstate, err, sql, values, count);
 }
 
 int server_execute(PGconn *connection, usec_t deadline, struct error *err, const char *format, ...) {

@@ -32,6 +32,11 @@ void cleanup_result(PGresult **result);
 int server_query(PGconn *connection, usec_t deadline, PGresult **ret, struct error *err, const char *sql,
                  const char *const *values, size_t count);
 
+/* The same, and says the server's SQLSTATE where it answered with an error; "" where it did not or succeeded.
+ */
+int server_query_state(PGconn *connection, usec_t deadline, PGresult **ret, char ret_sqlstate[6],
+                       struct error *err, const char *sql, const char *const *values, size_t count);
+
 /* The same for a statement put together here, without a result. Names and texts in it must have been quoted
  * with sql_identifier() and sql_literal(). */
 int server_execute(PGconn *connection, usec_t deadline, struct error *err, const char *format, ...)

@@ -13,6 +13,7 @@ struct server {
     struct reach reach;
     size_t preferred; /* the way that worked last */
     char *user, *application_name, *maintenance;
+    char *options; /* NULL: the usual ones */
 };
 
 static struct server *make(const char *user, const char *id, const char *maintenance) {
@@ -38,6 +39,7 @@ void server_free(struct server *server) {
     free(server->user);
     free(server->application_name);
     free(server->maintenance);
+    free(server->options);
     free(server);
 }
 
@@ -76,6 +78,7 @@ static int connect_by(struct server *server, size_t index, const char *database,
         .password = way->password,
         .database = database,
         .application_name = server->application_name,
+        .options = server->options,
     };
     _cleanup_error_ struct error err = ERROR_NONE;
     int r = connection_open(&target, deadline, ret, ret_refusal, &err);
@@ -136,6 +139,21 @@ int server_open(const struct settings *settings, struct engine *engine, const st
     }
     if (r < 0)
         return error_prefix(err, "the database service \"%s\"", settings->database.service);
+    *ret = take_ptr(server);
+    return 0;
+}
+
+int server_for_probe(const struct settings *settings, const struct container *database,
+                     const char *application_name, const char *options, struct server **ret,
+                     struct error *err) {
+    bool own = strings_contain(settings->database.names, "postgres");
+    _cleanup_server_ struct server *server =
+        make(settings->database.user, NULL, own ? "template1" : "postgres");
+    replace_string(server->application_name, xstrdup(application_name));
+    replace_string(server->options, xstrdup(options));
+    int r = reach_container(settings, database, &server->reach, err);
+    if (r < 0)
+        return r;
     *ret = take_ptr(server);
     return 0;
 }

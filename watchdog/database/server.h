@@ -39,6 +39,12 @@ void server_new(const struct server_way *ways, size_t count, const char *user, c
  * or recovers from a crash is waited for. Errors as of server_connect(). */
 int server_open(const struct settings *settings, struct engine *engine, const struct container *database,
                 const char *id, usec_t deadline, struct server **ret, struct error *err);
+/* The same server for a probe's session: connects to nothing yet, is called @application_name, and its
+ * sessions begin with @options (as libpq's "options") in place of those that server_connect() describes.
+ * -EINVAL when the container does not run. */
+int server_for_probe(const struct settings *settings, const struct container *database,
+                     const char *application_name, const char *options, struct server **ret,
+                     struct error *err);
 void server_free(struct server *server);
 void cleanup_server(struct server **server);
 #define _cleanup_server_ __attribute__((cleanup(cleanup_server)))

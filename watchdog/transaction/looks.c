@@ -31,6 +31,7 @@ static void expect(const struct record *record, enum looks_release release, stru
         looks->expected[i] =
             (struct probe_expected){ .service = service->service,
                                      .image_id = new ? service->candidate_image_id : service->image_id,
+                                     .version = new ? service->candidate_version : service->version,
                                      .must_run = service->ran,
                                      .one_shot = service->one_shot,
                                      .is_database = service->database };

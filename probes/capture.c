@@ -1,0 +1,92 @@
+/* Capture=: values for the probes that come after this one. See answer.h. */
+
+#include "probes/capture.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "probes/html.h"
+#include "probes/jq.h"
+#include "probes/pattern.h"
+#include "watchdog/base/json.h"
+
+#define CAPTURE_LIMIT ((size_t)64 * 1024)
+
+/* A captured value goes into headers, URLs and forms. */
+static const char *bad_value(const char *value, size_t size) {
+    if (size == 0)
+        return "is empty";
+    if (size > CAPTURE_LIMIT)
+        return "is longer than 64 KiB";
+    for (size_t i = 0; i < size; i++)
+        if ((unsigned char)value[i] < 0x20 || value[i] == 0x7F)
+            return "has a control character";
+    return NULL;
+}
+
+/* A string is taken as it is, a number or boolean as JSON writes it. Owned by the caller, NULL: neither. */
+char *capture_text(const json_t *value) {
+    if (json_is_string(value))
+        return json_string_length(value) == strlen(json_string_value(value))
+                   ? xstrdup(json_string_value(value))
+                   : NULL;
+    return json_is_number(value) || json_is_boolean(value) ? json_text(value) : NULL;
+}
+
+int capture_by_pattern(const struct judgement *judgement, const char *source, char **ret, struct error *err) {
+    _cleanup_pattern_ struct pattern *pattern = NULL;
+    _cleanup_free_ char *value = NULL;
+    size_t size = 0;
+    int r = pattern_new(source, &pattern, err);
+    r = r < 0 ? r : pattern_capture(pattern, judgement->text, judgement->size, &value, &size, err);
+    if (r <= 0)
+        return r;
+    if (strlen(value) != size)
+        return error_set(err, EDOM, "has a NUL byte");
+    *ret = judgement->is_html ? html_decode(value, size) : take_ptr(value);
+    return 1;
+}
+
+int capture_by_jq(const struct judgement *judgement, const char *source, char **ret, struct error *err) {
+    _cleanup_json_ json_t *values = NULL;
+    if (!judgement->json)
+        return 0;
+    int r = jq_run(source, judgement->json, judgement->json, &values, err);
+    *ret = r == 0 ? capture_text(json_array_get(values, 0)) : NULL;
+    return r < 0 ? r : *ret != NULL;
+}
+
+/* Returns 1 with the value, 0 when the answer has none, or -errno. */
+static int capture_one(const struct judgement *judgement, const struct answer_capture *capture, char **ret,
+                       struct error *err) {
+    switch (capture->from) {
+    case ANSWER_JQ:
+        return capture_by_jq(judgement, capture->source, ret, err);
+    case ANSWER_PATTERN:
+        return capture_by_pattern(judgement, capture->source, ret, err);
+    case ANSWER_FIELD:
+        break;
+    }
+    return html_field(judgement->text, judgement->size, capture->source, ret, err);
+}
+
+void capture_all(struct judgement *judgement, json_t *captures) {
+    const struct answer_settings *settings = judgement->settings;
+    for (size_t i = 0; i < settings->captures.count; i++) {
+        const struct answer_capture *capture = &settings->captures.list[i];
+        _cleanup_error_ struct error err = ERROR_NONE;
+        _cleanup_free_ char *value = NULL;
+        int r = capture_one(judgement, capture, &value, &err);
+        const char *bad = r > 0    ? bad_value(value, strlen(value))
+                          : r == 0 ? "is not there"
+                                   : error_text(&err);
+        if (r > 0)
+            secrets_add(judgement->secrets, value);
+        if (r > 0 && !bad)
+            json_object_set_new(captures, capture->name, json_text_string(value));
+        else if (!judgement->missing)
+            judgement->missing = xasprintf("%s: %s", capture->name, bad);
+        _cleanup_free_ char *outcome = bad ? xstrdup(bad) : xasprintf("*** (%zu characters)", strlen(value));
+        answer_note(judgement, "Capture", capture->name, NULL, outcome);
+    }
+}
