@@ -57,6 +57,8 @@ int probe_report_from_json(const json_t *value, struct probe_report *ret, struct
 json_t *baseline_make(const struct probe_report *reports, size_t count) {
     json_t *probes = json_object();
     for (size_t i = 0; i < count; i++) {
+        if (reports[i].progress)
+            continue;
         json_t *probe = json_object();
         json_object_set_new(probe, "result", json_string(probe_result_name(reports[i].result)));
         json_object_set_new(probe, "sentence",

@@ -107,6 +107,9 @@ static struct finding judge_container(const struct probe_view *view, const struc
                                container->image_id, expected->image_id));
     if (container->oom_killed)
         return found(PROBE_FAIL, true, xasprintf("service \"%s\" ran out of memory (OOM-killed)", name));
+    if (!expected->is_database && json_get_integer(json_object_get(view->signs, container->id), "oom", 0) > 0)
+        return found(PROBE_FAIL, true,
+                     xasprintf("a process of service \"%s\" was killed: out of memory", name));
     if (string_equal(status, "running"))
         return judge_running(view, facts, expected, container);
     if (string_equal(status, "restarting"))

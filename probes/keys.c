@@ -60,6 +60,25 @@ int key_duration(const char *value, void *target, struct error *err) {
     return 0;
 }
 
+static int whole_number(const char *value, unsigned long most, const char *expected, void *target,
+                        struct error *err) {
+    unsigned *number = target;
+    char *end = NULL;
+    unsigned long parsed = *value >= '0' && *value <= '9' ? strtoul(value, &end, 10) : 0;
+    if (parsed == 0 || parsed > most || *(end + (*end == '%' && most == 100)))
+        return error_set(err, EINVAL, "expected %s, not \"%s\"", expected, value);
+    *number = (unsigned)parsed;
+    return 0;
+}
+
+int key_count(const char *value, void *target, struct error *err) {
+    return whole_number(value, 1000, "a number from 1 to 1000", target, err);
+}
+
+int key_share(const char *value, void *target, struct error *err) {
+    return whole_number(value, 100, "a share from 1% to 100%", target, err);
+}
+
 int key_bytes(const char *value, void *target, struct error *err) {
     size_t *bytes = target;
     char *end;

@@ -12,7 +12,9 @@ int key_names(const char *value, void *target, struct error *err); /* char **: w
 int key_yes(const char *value, void *target,
             struct error *err); /* bool: yes, no, true, false, 1, 0, on, off */
 int key_duration(const char *value, void *target, struct error *err); /* usec_t, over 0 */
-int key_bytes(const char *value, void *target, struct error *err);    /* size_t: number, or with K, M */
+int key_count(const char *value, void *target, struct error *err);    /* unsigned, 1 to 1000 */
+int key_share(const char *value, void *target, struct error *err); /* unsigned, 1 to 100, with or without % */
+int key_bytes(const char *value, void *target, struct error *err); /* size_t: number, or with K, M */
 int key_pattern(const char *value, void *target, struct error *err);  /* char *: a PCRE2 pattern */
 int key_patterns(const char *value, void *target, struct error *err); /* char **: appended */
 int key_jq(const char *value, void *target, struct error *err);       /* char *: a jq program */

@@ -56,6 +56,9 @@ void memory_store(struct probe_memory *memory, size_t index, const struct probe_
 bool memory_is_due(const struct probe_memory *memory, const struct probe_set *set, size_t index,
                    const struct probe_view *view, usec_t now) {
     const struct memory_entry *entry = &memory->entries[index];
+    if (set->probes[index].progress &&
+        (view->is_baseline || !view->since_realtime || view->first_pass_realtime))
+        return false;
     if (!entry->known || entry->again)
         return true;
     if (now < entry->retry_at)
@@ -82,6 +85,34 @@ usec_t probe_round_next(const struct probe_set *set, const struct probe_memory *
             next = wait;
     }
     return next;
+}
+
+#define CLOCK_SLACK (5 * USEC_PER_SEC) /* more than adjtime(3) and the time between two calls */
+#define CLOCK_SETTLE (30 * USEC_PER_SEC)
+
+void memory_look_at_clock(struct memory_clock *clock, usec_t realtime, usec_t boottime, usec_t monotonic) {
+    if (clock->known) {
+        usec_t passed = boottime - clock->boottime, awake = monotonic - clock->monotonic;
+        usec_t expected = clock->realtime + passed;
+        bool back = realtime + CLOCK_SLACK<expected, forth = realtime> expected + CLOCK_SLACK;
+        bool slept = passed > awake + CLOCK_SLACK;
+        if (back)
+            clock->back += expected - realtime;
+        if (back || forth || slept) {
+            clock->upset_at = boottime;
+            clock->slept = slept;
+        }
+    }
+    clock->known = true;
+    clock->realtime = realtime;
+    clock->boottime = boottime;
+    clock->monotonic = monotonic;
+}
+
+const char *memory_clock_trouble(const struct memory_clock *clock, usec_t boottime) {
+    if (!clock->upset_at || boottime > clock->upset_at + CLOCK_SETTLE)
+        return NULL;
+    return clock->slept ? "the machine was just suspended" : "the machine's clock was just set";
 }
 
 json_t *report_to_pipe(const struct probe_report *report) {

@@ -30,9 +30,11 @@ const char *probe_result_name(enum probe_result result);
 struct probe_report {
     char *probe; /* the section's name */
     enum probe_result result;
-    bool fatal;        /* with fail: waiting longer is of no use (crash loop, migration error, OOM kill) */
-    bool looked;       /* false: not due (Every=), the result is that of the latest look */
-    bool advisory;     /* Severity=advisory: reports, does not decide */
+    bool fatal;    /* with fail: waiting longer is of no use (crash loop, migration error, OOM kill) */
+    bool looked;   /* false: not due (Every=), the result is that of the latest look */
+    bool advisory; /* Severity=advisory: reports, does not decide */
+    bool progress; /* no probe of a section, but Progress=: a pass says that a migration is at work */
+    unsigned fail_after, fail_share; /* the probe's own rules; 0: those of [Watch] */
     char *sentence;    /* for a person, lower case: "POST /api/auth/login answered 500, wanted 200" */
     char *evidence;    /* the answer's beginning or the log line, control characters escaped; "" none */
     json_t *measured;  /* object, numbers for the report: {"status": 200, "milliseconds": 12}; NULL none */
@@ -76,8 +78,9 @@ struct probe_view {
     usec_t first_pass_realtime; /* the first full pass; 0: not yet */
     const struct probe_expected *expected;
     size_t expected_count;
-    const char *gate; /* the gate service; NULL: none */
-    const char *twin; /* the twin container's name while the gate is shut: requests go to it; else NULL */
+    const char *gate;    /* the gate service; NULL: none */
+    const char *twin;    /* the twin container's name while the gate is shut: requests go to it; else NULL */
+    const json_t *signs; /* {container's id: {"oom": times}} since the switch; NULL: none were followed */
     const json_t
         *baseline;       /* of baseline_make(); NULL: this round makes one, or compares with nothing. With
                             is_baseline: the one that an earlier round made, to find out what changes by itself */
@@ -100,7 +103,8 @@ struct probe {
     char *file; /* where its section begins */
     unsigned line;
     const struct probe_kind *kind;
-    bool advisory;
+    bool advisory, progress;         /* as in struct probe_report */
+    unsigned fail_after, fail_share; /* as in struct probe_report */
     usec_t every;   /* 0: each round; after a look that did not pass it is looked at in the next round */
     usec_t timeout; /* of one look */
     char **after;   /* names; their captures and cookies are ours too */

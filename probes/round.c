@@ -365,6 +365,9 @@ static void collect(struct round *round, struct probe_round *ret) {
                                          .fatal = entry->last.fatal,
                                          .looked = round->looked[i],
                                          .advisory = round->set->probes[i].advisory,
+                                         .progress = round->set->probes[i].progress,
+                                         .fail_after = round->set->probes[i].fail_after,
+                                         .fail_share = round->set->probes[i].fail_share,
                                          .sentence = xstrdup(entry->known ? entry->last.sentence
                                                                           : "not looked at yet"),
                                          .evidence = xstrdup(entry->last.evidence),
@@ -380,7 +383,7 @@ static void collect(struct round *round, struct probe_round *ret) {
 
 static bool all_passed(const struct round *round) {
     for (size_t i = 0; i < round->set->count; i++)
-        if (round->memory->entries[i].last.result != PROBE_PASS)
+        if (round->memory->entries[i].last.result != PROBE_PASS && !round->set->probes[i].progress)
             return false;
     return true;
 }
@@ -395,10 +398,25 @@ static int run_host(struct round *round, struct error *err) {
     return run_lanes(round, err);
 }
 
+static void look_at_clock(struct probe_memory *memory) {
+    memory_look_at_clock(&memory->clock, clock_realtime(), clock_boottime(), clock_monotonic());
+}
+
+/* After the clock went back, what is new is dated before what is old: the view's times go back with it. */
+static struct probe_view set_back(const struct probe_view *view, usec_t back) {
+    struct probe_view moved = *view;
+    moved.since_realtime = view->since_realtime > back ? view->since_realtime - back : view->since_realtime;
+    moved.first_pass_realtime =
+        view->first_pass_realtime > back ? view->first_pass_realtime - back : view->first_pass_realtime;
+    return moved;
+}
+
 int probe_round_run(const struct probe_set *set, const struct probe_view *view, struct probe_memory *memory,
                     usec_t deadline, struct probe_round *ret, struct error *err) {
+    look_at_clock(memory);
+    const struct probe_view moved = set_back(view, memory->clock.back);
     struct round round = { .set = set,
-                           .view = view,
+                           .view = &moved,
                            .memory = memory,
                            .deadline = deadline,
                            .due = xcalloc(set->count, sizeof(bool)),
@@ -409,13 +427,16 @@ int probe_round_run(const struct probe_set *set, const struct probe_view *view, 
     usec_t now = clock_boottime();
     memory_fit(memory, set);
     for (size_t i = 0; i < set->count; i++) {
-        round.due[i] = memory_is_due(memory, set, i, view, now);
+        round.due[i] = memory_is_due(memory, set, i, &moved, now);
         if (round.due[i])
             add_lane(&round, set->lane[i]);
     }
     int r = run_lanes(&round, err);
+    look_at_clock(memory);
     if (r == 0 && !all_passed(&round))
         r = run_host(&round, err);
+    if (!round.trouble && memory_clock_trouble(&memory->clock, clock_boottime()) && !all_passed(&round))
+        round.trouble = xstrdup(memory_clock_trouble(&memory->clock, clock_boottime()));
     if (r == 0)
         collect(&round, ret);
     for (size_t i = 0; i < set->count && r < 0; i++) {

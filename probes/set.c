@@ -6,9 +6,13 @@
 #include <string.h>
 
 #include "probes/keys.h"
+#include "probes/pattern.h"
+#include "probes/progress.h"
 #include "watchdog/base/memory.h"
 #include "watchdog/config/credentials.h"
 #include "watchdog/config/settings.h"
+
+#define PROGRESS_PROBES 2 /* at most */
 
 extern const struct probe_kind probe_containers, probe_logs, probe_http, probe_sql;
 
@@ -50,6 +54,11 @@ const struct probe_key probe_common_keys[] = {
     { "Every", key_duration, offsetof(struct probe, every),
       .help = "look more rarely than Interval= while it passes" },
     { "Timeout", key_duration, offsetof(struct probe, timeout), .help = "the time that one look may take" },
+    { "FailAfter", key_count, offsetof(struct probe, fail_after),
+      .help = "so many failures in a row fail the release, in place of [Watch] FailAfter=" },
+    { "FailShare", key_share, offsetof(struct probe, fail_share),
+      .help = "failures in more than this share of at least 10 looks fail the release, in place of [Watch] "
+              "FailShare=" },
     { 0 },
 };
 
@@ -281,20 +290,47 @@ static int check_all(struct probe_set *set, const struct settings *settings, str
     return r;
 }
 
+static struct probe *append(struct probe_set *set, const struct probe_kind *kind, const char *name) {
+    struct probe *probe = &set->probes[set->count++];
+    *probe = (struct probe){ .name = xstrdup(name),
+                             .file = xstrdup("[Watch]"),
+                             .kind = kind,
+                             .progress = true,
+                             .advisory = true,
+                             .timeout = kind->timeout };
+    return probe;
+}
+
+static int add_progress(struct probe_set *set, const struct settings *settings, struct error *err) {
+    for (char **text = settings->watch.progress; text && *text; text++) {
+        struct pattern *pattern;
+        _cleanup_error_ struct error why = ERROR_NONE;
+        if (pattern_new(*text, &pattern, &why) < 0)
+            return settings_refuse(settings, "Watch", "Progress", err, "%s", error_text(&why));
+        pattern_free(pattern);
+    }
+    if (settings->watch.progress)
+        append(set, &probe_progress, PROGRESS_NAME);
+    return 0;
+}
+
 int probe_set_new(const struct settings *settings, struct probe_set **ret, struct error *err) {
     _cleanup_probe_set_ struct probe_set *set = xcalloc(1, sizeof(*set));
-    size_t count = settings->probes_count;
+    size_t count = settings->probes_count, sections = count;
+    count += PROGRESS_PROBES;
     set->probes = xcalloc(count, sizeof(*set->probes));
     set->order = xcalloc(count, sizeof(*set->order));
     set->lane = xcalloc(count, sizeof(*set->lane));
     set->ancestors = xcalloc(count * count, sizeof(*set->ancestors));
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < sections; i++) {
         set->count = i + 1;
         int r = read_probe(&set->probes[i], &settings->probes[i], err);
         if (r < 0)
             return r;
     }
-    int r = check_all(set, settings, err);
+    int r = add_progress(set, settings, err);
+    if (r == 0)
+        r = check_all(set, settings, err);
     if (r == 0)
         *ret = take_ptr(set);
     return r;

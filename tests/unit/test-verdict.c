@@ -13,6 +13,7 @@
 
 static const struct verdict_rules rules = { .start_timeout = 60 * SECOND,
                                             .duration = 100 * SECOND,
+                                            .progress_limit = 300 * SECOND,
                                             .interval = 5 * SECOND,
                                             .fail_after = 2,
                                             .fail_share = 20 };
@@ -24,7 +25,7 @@ static const struct verdict_rules rules = { .start_timeout = 60 * SECOND,
  */
 struct scenario {
     const char *name;
-    const char *kinds; /* one letter per probe: d deciding, a advisory */
+    const char *kinds; /* one letter per probe: d deciding, a advisory, t with rules of its own, m progress */
     const char *rounds;
     unsigned repeat; /* the last word so many times in all; 0: once */
     enum verdict expected;
@@ -49,6 +50,9 @@ static enum verdict step(struct verdict_memory *memory, const char *kinds, const
                                                 .fatal = *at == 'F',
                                                 .looked = looked,
                                                 .advisory = kinds[count] == 'a',
+                                                .progress = kinds[count] == 'm',
+                                                .fail_after = kinds[count] == 't' ? 4 : 0,
+                                                .fail_share = kinds[count] == 't' ? 50 : 0,
                                                 .sentence = "answered 500, wanted 200" };
     }
     _cleanup_free_ char *probe = NULL;
@@ -126,6 +130,19 @@ static void each_row_of_the_table_holds(void **state) {
           VERDICT_KEEP, NULL },
         { "row 15: and that decides: fail", "d", "p p p p p p p p p p p p p p p p p p p p f f", 0,
           VERDICT_ROLL_BACK, "2 times in a row" },
+        { "row 10: a probe's own FailAfter is more patient", "t", "p f f f", 0, VERDICT_WAIT, NULL },
+        { "row 10: and decides in the end", "t", "p f f f f", 0, VERDICT_ROLL_BACK, "4 times in a row" },
+        { "row 11: a probe's own FailShare", "t", "p p f p f p f p f p f", 0, VERDICT_WAIT, NULL },
+        { "row 11: and decides in the end", "t", "p f p f f p f f p f p f", 0, VERDICT_ROLL_BACK,
+          "more than 50%" },
+        { "row 17: progress begins the start clock again", "dm", "fp", 59, VERDICT_WAIT, NULL },
+        { "row 17: not beyond its limit", "dm", "fp", 72, VERDICT_ROLL_BACK, "not passed within 1min" },
+        { "row 17: nor when it has ended", "dm", "fp fp fp ff", 12, VERDICT_ROLL_BACK,
+          "not passed within 1min" },
+        { "row 17: an old sign is none", "dm", "fp f-p", 12, VERDICT_ROLL_BACK, "not passed within 1min" },
+        { "row 17: nor does it save from what is fatal", "dm", "fp Fp", 0, VERDICT_ROLL_BACK, "first: " },
+        { "row 17: no progress is no failure", "dm", "pf", 0, VERDICT_FIRST_PASS, NULL },
+        { "row 17: none of its failures counts", "dm", "pf pf pf pf", 0, VERDICT_WAIT, NULL },
         { "row 16: it does not wait for ever", "d", "p f -f", 61, VERDICT_KEEP_TELL, "end of the window" },
     };
     for (size_t i = 0; i < ELEMENTS(cases); i++) {

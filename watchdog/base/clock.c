@@ -24,6 +24,10 @@ usec_t clock_realtime(void) {
     return clock_now(CLOCK_REALTIME);
 }
 
+usec_t clock_monotonic(void) {
+    return clock_now(CLOCK_MONOTONIC);
+}
+
 usec_t clock_boottime(void) {
     return clock_now(CLOCK_BOOTTIME);
 }

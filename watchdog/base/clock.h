@@ -19,8 +19,9 @@ typedef uint64_t usec_t;
 #define USEC_PER_DAY (24 * USEC_PER_HOUR)
 #define USEC_INFINITY UINT64_MAX
 
-usec_t clock_realtime(void); /* since 1970 */
-usec_t clock_boottime(void); /* since boot, suspended time included */
+usec_t clock_realtime(void);  /* since 1970 */
+usec_t clock_boottime(void);  /* since boot, suspended time included */
+usec_t clock_monotonic(void); /* since boot, without it: what the two differ by was slept */
 
 /* A deadline @after from now, on clock_boottime(); USEC_INFINITY stays. */
 usec_t deadline_in(usec_t after);

@@ -58,6 +58,11 @@ const struct setting settings_table[] = {
 
     { "Watch", "StartTimeout", SETTING_DURATION, AT(watch.start_timeout), "auto", USEC_PER_SEC, LONGEST,
       "auto", .help = "how long probes may fail after the switch before the first full pass" },
+    { "Watch", "Progress", SETTING_LIST, AT(watch.progress), .expected = "a PCRE2 pattern",
+      .help = "a new line of a service's log that matches shows a migration at work: StartTimeout= begins "
+              "again" },
+    { "Watch", "ProgressLimit", SETTING_DURATION, AT(watch.progress_limit), "1h", USEC_PER_SEC, LONGEST,
+      .help = "how long after the switch progress may extend the start" },
     { "Watch", "Duration", SETTING_DURATION, AT(watch.duration), "10min", USEC_PER_SEC, LONGEST,
       .help = "how long the probes watch the new release" },
     { "Watch", "Interval", SETTING_DURATION, AT(watch.interval), "5s", 100 * USEC_PER_MSEC, USEC_PER_DAY,

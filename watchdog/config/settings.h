@@ -69,8 +69,11 @@ struct settings {
         usec_t start_timeout; /* 0: auto */
         usec_t duration, interval;
         unsigned fail_after;
-        unsigned fail_share; /* percent, 1 to 100 */
-        char *gate;          /* service; NULL: none */
+        unsigned fail_share;  /* percent, 1 to 100 */
+        char **progress;      /* patterns; NULL: none */
+        char *progress_query; /* NULL: none */
+        usec_t progress_limit;
+        char *gate; /* service; NULL: none */
         enum gate_until gate_until;
     } watch;
 

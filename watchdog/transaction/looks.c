@@ -104,7 +104,8 @@ int looks_round(struct context *context, struct looks *looks, usec_t time, struc
         return r;
     json_t *reports = json_array();
     for (size_t i = 0; i < ret->count; i++)
-        json_array_append_new(reports, probe_report_to_json(&ret->reports[i]));
+        if (!ret->reports[i].progress || ret->reports[i].looked)
+            json_array_append_new(reports, probe_report_to_json(&ret->reports[i]));
     context_reports(context, reports);
     return 0;
 }

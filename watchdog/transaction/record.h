@@ -137,8 +137,8 @@ struct record {
 
     usec_t quiesced, switched, first_pass, undone; /* real times; undone: when the undo began */
     usec_t down_since; /* real time since which nobody is served; 0: somebody is */
-    usec_t window_used;
-    int gate; /* enum gate_state */
+    json_t *window;    /* verdict_memory_to_json(): where the window stood */
+    int gate;          /* enum gate_state */
     bool gate_by_hand;
     char *twin;
 

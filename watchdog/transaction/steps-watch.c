@@ -10,8 +10,8 @@
 #include <poll.h>
 #include <string.h>
 
-#include "watchdog/docker/events.h"
 #include "watchdog/transaction/looks.h"
+#include "watchdog/transaction/signs.h"
 #include "watchdog/transaction/steps.h"
 #include "watchdog/transaction/verdict.h"
 
@@ -20,6 +20,7 @@
 #define START_TIMEOUT_AUTO (180 * USEC_PER_SEC)
 #define EAGER_INTERVAL                                                                                       \
     (250 * USEC_PER_MSEC) /* before the first pass users are shut out: each moment counts */
+#define SAVE_INTERVAL (10 * USEC_PER_SEC)
 #define CALL_TIME (30 * USEC_PER_SEC)
 #define GATE_TIME (30 * USEC_PER_SEC) /* for a gate that was just started to answer */
 
@@ -27,17 +28,18 @@
 struct window {
     struct context *context;
     struct looks *looks;
-    struct events *events; /* NULL: not connected at the moment */
+    struct signs signs;
     struct verdict_rules rules;
     struct verdict_memory memory;
     usec_t begun;      /* clock_boottime() at which since_switch is 0 */
+    usec_t saved_at;   /* clock_boottime() at which the memory was written last */
     usec_t restart_at; /* clock_boottime() of the next try to start what is down; 0: none wanted */
     bool up_failed;
     bool twin_runs;
 };
 
 static void window_done(struct window *window) {
-    events_free(window->events);
+    signs_done(&window->signs);
     verdict_memory_done(&window->memory);
     looks_free(window->looks);
 }
@@ -233,15 +235,30 @@ static int condemn(struct window *window, enum verdict verdict, char *probe, cha
     return r < 0 ? r : 1;
 }
 
+/* What the probes have done so far outlives us: at once when one failed, now and then when all is well. */
+static void save_memory(struct window *window, const struct probe_round *round) {
+    struct record *record = window->context->record;
+    bool failed = false;
+    for (size_t i = 0; i < round->count; i++)
+        failed = failed || (round->reports[i].looked && !round->reports[i].advisory &&
+                            round->reports[i].result == PROBE_FAIL);
+    if (!window->memory.first_pass || (!failed && clock_boottime() < window->saved_at + SAVE_INTERVAL))
+        return;
+    window->saved_at = clock_boottime();
+    json_decref(record->window);
+    record->window = verdict_memory_to_json(&window->memory);
+    context_record(window->context, NULL);
+}
+
 static int decide(struct window *window, const struct probe_round *round, bool *ret_over, struct error *err) {
     struct context *context = window->context;
     char *probe = NULL, *reason = NULL;
     enum verdict verdict = verdict_step(&window->rules, &window->memory, round->reports, round->count,
                                         round->trouble, clock_boottime() - window->begun, &probe, &reason);
     *ret_over = false;
-    context->record->window_used = window->memory.used;
     switch (verdict) {
     case VERDICT_WAIT:
+        save_memory(window, round);
         break;
     case VERDICT_FIRST_PASS:
         return first_pass(window, err);
@@ -264,35 +281,20 @@ static int decide(struct window *window, const struct probe_round *round, bool *
     return 0;
 }
 
-/* Until the next round: an event of Docker, the child's end, or the time. */
+/* Until the next round: an event of Docker, the end of `up`, or the time. */
 static void wait_for_next(struct window *window, usec_t interval) {
     struct context *context = window->context;
-    usec_t deadline = context_deadline(context, interval);
-    if (!window->events)
-        events_open(context->engine, context->record->project, 0, context_deadline(context, CALL_TIME),
-                    &window->events, NULL);
-    for (;;) {
-        struct pollfd fds[] = { { window->events ? events_fd(window->events) : -1, POLLIN, 0 },
-                                { context->up.pid ? context->up.output_fd : -1, POLLIN, 0 } };
-        if (poll(fds, 2, deadline_poll(deadline)) <= 0 || deadline_left(deadline) == 0)
-            return;
-        if (fds[1].revents)
-            return;
-        struct event event = { 0 };
-        int r = events_next(window->events, &event, NULL);
-        if (r < 0) {
-            events_free(window->events);
-            window->events = NULL;
-            return;
-        }
-        bool matters =
-            r > 0 && (string_equal(event.action, "die") || string_equal(event.action, "oom") ||
-                      string_equal(event.action, "health_status") || string_equal(event.action, "start"));
-        if (r > 0)
-            event_done(&event);
-        if (matters)
-            return;
-    }
+    signs_wait(&window->signs, context->engine, context->record->project,
+               context->up.pid ? context->up.output_fd : -1, context_deadline(context, interval));
+}
+
+/* A run that died in the window goes on where it was, with what the probes had done until then. */
+static void resume(struct window *window) {
+    const struct record *record = window->context->record;
+    struct verdict_memory *memory = &window->memory;
+    if (record->window && verdict_memory_from_json(record->window, memory, NULL) == 0)
+        verdict_memory_restart(memory);
+    memory->first_pass = true;
 }
 
 static int window_open(struct context *context, struct window *window, struct error *err) {
@@ -305,12 +307,11 @@ static int window_open(struct context *context, struct window *window, struct er
         .interval = settings->watch.interval,
         .fail_after = settings->watch.fail_after,
         .fail_share = settings->watch.fail_share,
+        .progress_limit = settings->watch.progress_limit,
     };
-    if (record->first_pass) {
-        /* A run that died in the window: it goes on where it was. */
-        window->memory.first_pass = true;
-        window->memory.used = record->window_used;
-    }
+    if (record->first_pass)
+        resume(window);
+    signs_init(&window->signs, record->switched);
     return looks_new(context, LOOKS_CANDIDATE, &window->looks, err);
 }
 
@@ -320,6 +321,8 @@ static int look_once(struct window *window, bool *ret_over, struct error *err) {
     bool shut = context->record->gate == GATE_SHUT;
     window->looks->view.twin = shut && window->twin_runs ? context->record->twin : NULL;
     window->looks->view.first_pass_realtime = context->record->first_pass;
+    signs_take(&window->signs, context->engine, context->record->project);
+    window->looks->view.signs = window->signs.seen;
     int r = looks_round(context, window->looks, ROUND_TIME, &round, err);
     if (r < 0)
         return r;

@@ -122,12 +122,15 @@ static enum probe_result effective(const struct probe_report *report, const char
 struct picture {
     const struct probe_report *fatal, *failed, *unknown; /* the first of each that decides */
     bool decides;                                        /* there is a deciding probe at all */
+    bool progress;                                       /* a migration is at work */
 };
 
 static struct picture look_at(const struct probe_report *reports, size_t count, const char *trouble) {
     struct picture picture = { 0 };
     for (size_t i = 0; i < count; i++) {
-        if (reports[i].advisory)
+        picture.progress =
+            picture.progress || (reports[i].progress && reports[i].looked && reports[i].result == PROBE_PASS);
+        if (reports[i].advisory || reports[i].progress)
             continue;
         picture.decides = true;
         enum probe_result result = effective(&reports[i], trouble);
@@ -172,7 +175,9 @@ static enum verdict step_before_pass(const struct verdict_rules *rules, struct v
     }
     char duration[DURATION_SIZE];
     duration_format(duration, rules->start_timeout);
-    if (picture->failed)
+    if (picture->progress && memory->last < rules->progress_limit)
+        memory->used = memory->stood = 0; /* row 17 */
+    else if (picture->failed)
         memory->used += passed;
     else
         memory->stood += passed;
@@ -187,14 +192,15 @@ static enum verdict step_before_pass(const struct verdict_rules *rules, struct v
 }
 
 /* Rows 10 and 11: the text of the rule that a probe broke, or NULL. */
-static char *broken_rule(const struct verdict_rules *rules, const struct verdict_counter *counter) {
-    unsigned fail_after = rules->fail_after ? rules->fail_after : 1;
+static char *broken_rule(const struct verdict_rules *rules, const struct probe_report *report,
+                         const struct verdict_counter *counter) {
+    unsigned fail_after = report->fail_after ? report->fail_after : rules->fail_after ? rules->fail_after : 1;
+    unsigned fail_share = report->fail_share ? report->fail_share : rules->fail_share;
     if (counter->in_row >= fail_after)
         return fail_after == 1 ? xstrdup("") : xasprintf(" (%u times in a row)", counter->in_row);
     if (counter->looks >= LOOKS_FOR_SHARE &&
-        (uint64_t)counter->fails * 100 > (uint64_t)rules->fail_share * counter->looks)
-        return xasprintf(" (%u of %u looks, more than %u%%)", counter->fails, counter->looks,
-                         rules->fail_share);
+        (uint64_t)counter->fails * 100 > (uint64_t)fail_share * counter->looks)
+        return xasprintf(" (%u of %u looks, more than %u%%)", counter->fails, counter->looks, fail_share);
     return NULL;
 }
 
@@ -216,11 +222,11 @@ static const struct verdict_counter *count_all(const struct verdict_rules *rules
                                                const struct probe_report *reports, size_t reports_count,
                                                const char *trouble, char **ret_rule) {
     for (size_t i = 0; i < reports_count; i++) {
-        if (reports[i].advisory || !reports[i].looked)
+        if (reports[i].advisory || reports[i].progress || !reports[i].looked)
             continue;
         struct verdict_counter *counter = counter_of(memory, reports[i].probe);
         count(counter, &reports[i], effective(&reports[i], trouble));
-        *ret_rule = broken_rule(rules, counter);
+        *ret_rule = broken_rule(rules, &reports[i], counter);
         if (*ret_rule)
             return counter;
     }

@@ -23,6 +23,9 @@
  * | 14  | window's clock at Duration    | pass, all of them                       | keep                      |
  * | 15  | window's clock at Duration    | fail in its latest look, but not row 10 or 11 | wait for its next look |
  * | 16  | it is at 3 x Duration         | the same still                          | keep, and tell a person   |
+ * | 17  | before the first pass         | fail or unknown, none fatal, while Progress= shows a migration at work | the start clock begins again, until ProgressLimit |
+ *
+ * FailAfter and FailShare are the probe's own where it has them.
  *
  * A time between two steps that is longer than a round can be (the machine was suspended) counts as two
  * minutes.
@@ -39,8 +42,9 @@
 
 struct verdict_rules {
     usec_t start_timeout, duration, interval;
-    unsigned fail_after; /* at least 1 */
-    unsigned fail_share; /* percent */
+    usec_t progress_limit; /* since the switch; 0: progress does not extend the start */
+    unsigned fail_after;   /* at least 1 */
+    unsigned fail_share;   /* percent */
 };
 
 /* What the verdict remembers of earlier rounds. Zero-initialised is the moment of the switch. */
