@@ -290,28 +290,50 @@ static int check_all(struct probe_set *set, const struct settings *settings, str
     return r;
 }
 
-static struct probe *append(struct probe_set *set, const struct probe_kind *kind, const char *name) {
+/* What is no section is looked at like one; its report says whether a migration is at work, and no more. */
+static struct probe *append(struct probe_set *set, const char *name) {
     struct probe *probe = &set->probes[set->count++];
-    *probe = (struct probe){ .name = xstrdup(name),
-                             .file = xstrdup("[Watch]"),
-                             .kind = kind,
-                             .progress = true,
-                             .advisory = true,
-                             .timeout = kind->timeout };
+    probe->name = xstrdup(name);
+    probe->file = xstrdup("[Watch]");
+    probe->progress = probe->advisory = true;
     return probe;
 }
 
-static int add_progress(struct probe_set *set, const struct settings *settings, struct error *err) {
-    for (char **text = settings->watch.progress; text && *text; text++) {
+static int add_progress_patterns(struct probe_set *set, const struct settings *settings, struct error *err) {
+    for (char **text = settings->watch.progress; *text; text++) {
         struct pattern *pattern;
         _cleanup_error_ struct error why = ERROR_NONE;
         if (pattern_new(*text, &pattern, &why) < 0)
             return settings_refuse(settings, "Watch", "Progress", err, "%s", error_text(&why));
         pattern_free(pattern);
     }
-    if (settings->watch.progress)
-        append(set, &probe_progress, PROGRESS_NAME);
+    struct probe *probe = append(set, PROGRESS_NAME);
+    probe->kind = &probe_progress;
+    probe->timeout = probe_progress.timeout;
     return 0;
+}
+
+/* The same as a `sql` probe that passes while a migration is at work. */
+static int add_progress_query(struct probe_set *set, const struct settings *settings, struct error *err) {
+    _cleanup_error_ struct error why = ERROR_NONE;
+    struct setting_key keys[] = {
+        { .name = "Kind", .value = "sql", .file = "" },
+        { .name = "Query", .value = settings->watch.progress_query, .file = "" },
+        { .name = "Assert", .value = ". == true or (type == \"number\" and . > 0)", .file = "" },
+    };
+    const struct probe_section section = {
+        .name = PROGRESS_QUERY_NAME, .file = "", .keys = keys, .keys_count = ELEMENTS(keys)
+    };
+    struct probe *probe = &set->probes[set->count++];
+    if (read_probe(probe, &section, &why) < 0)
+        return settings_refuse(settings, "Watch", "ProgressQuery", err, "%s", error_text(&why));
+    probe->progress = probe->advisory = true;
+    return 0;
+}
+
+static int add_progress(struct probe_set *set, const struct settings *settings, struct error *err) {
+    int r = settings->watch.progress ? add_progress_patterns(set, settings, err) : 0;
+    return r == 0 && settings->watch.progress_query ? add_progress_query(set, settings, err) : r;
 }
 
 int probe_set_new(const struct settings *settings, struct probe_set **ret, struct error *err) {

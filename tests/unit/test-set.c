@@ -50,6 +50,23 @@ static void a_whole_configuration_is_taken(void **state) {
     assert_true(places[2] < places[0]);
 }
 
+static void progress_is_looked_at_and_decides_nothing(void **state) {
+    (void)state;
+    _cleanup_probe_set_ struct probe_set *set = NULL;
+    _cleanup_error_ struct error err = ERROR_NONE;
+    int r = load("[Watch]\nProgress=(?i)applying migration\nProgress=copied \\d+ rows\n"
+                 "ProgressQuery=SELECT count(*) FROM pg_stat_activity\n"
+                 "[Probe a]\nKind=http\nRequest=GET /\nFailAfter=4\nFailShare=50%\n",
+                 &set, &err);
+    if (r < 0)
+        fail_msg("%s", err.text);
+    assert_int_equal(set->count, 3);
+    assert_true(set->probes[0].fail_after == 4 && set->probes[0].fail_share == 50 &&
+                !set->probes[0].progress);
+    for (size_t i = 1; i < 3; i++)
+        assert_true(set->probes[i].progress && set->probes[i].advisory);
+}
+
 static void mistakes_are_refused_with_file_line_and_key(void **state) {
     (void)state;
     static const struct {
@@ -57,6 +74,11 @@ static void mistakes_are_refused_with_file_line_and_key(void **state) {
     } cases[] = {
         { "", "at least one [Probe NAME]" },
         { "[Probe a]\nKind=containers\nSeverity=advisory\n", "at least one [Probe NAME]" },
+        { "[Probe a]\nKind=http\nRequest=GET /\nFailAfter=0\n", "expected a number from 1 to 1000" },
+        { "[Probe a]\nKind=http\nRequest=GET /\nFailAfter=2x\n", "expected a number from 1 to 1000" },
+        { "[Probe a]\nKind=http\nRequest=GET /\nFailShare=101%\n", "expected a share from 1% to 100%" },
+        { "[Watch]\nProgress=(\n[Probe a]\nKind=containers\n",
+          "/etc/app.conf:9: [Watch] Progress=: expected" },
         { "[Probe a]\nRequest=GET /\n", "/etc/app.conf:8: [Probe a]: expected Kind=" },
         { "[Probe a]\nKind=htp\n",
           ":9: [Probe a] Kind=: expected one of \"containers\", \"logs\", \"http\", \"sql\", not" },
@@ -134,6 +156,7 @@ static void a_credential_that_is_missing_is_named(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_whole_configuration_is_taken),
+        cmocka_unit_test(progress_is_looked_at_and_decides_nothing),
         cmocka_unit_test(mistakes_are_refused_with_file_line_and_key),
         cmocka_unit_test(a_credential_that_is_missing_is_named),
     };

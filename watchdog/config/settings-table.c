@@ -58,9 +58,13 @@ const struct setting settings_table[] = {
 
     { "Watch", "StartTimeout", SETTING_DURATION, AT(watch.start_timeout), "auto", USEC_PER_SEC, LONGEST,
       "auto", .help = "how long probes may fail after the switch before the first full pass" },
-    { "Watch", "Progress", SETTING_LIST, AT(watch.progress), .expected = "a PCRE2 pattern",
+    { "Watch", "Progress", SETTING_LIST, AT(watch.progress), .normalise = value_text,
+      .expected = "a PCRE2 pattern",
       .help = "a new line of a service's log that matches shows a migration at work: StartTimeout= begins "
               "again" },
+    { "Watch", "ProgressQuery", SETTING_TEXT, AT(watch.progress_query), .normalise = value_text,
+      .expected = "an SQL query",
+      .help = "a query of the database that gives true, or a number over 0, while a migration is at work" },
     { "Watch", "ProgressLimit", SETTING_DURATION, AT(watch.progress_limit), "1h", USEC_PER_SEC, LONGEST,
       .help = "how long after the switch progress may extend the start" },
     { "Watch", "Duration", SETTING_DURATION, AT(watch.duration), "10min", USEC_PER_SEC, LONGEST,
