@@ -145,3 +145,20 @@ enum http_fault http_route(struct http_look *http, struct error *err) {
     }
     return is_base && view->twin ? route_to_twin(http, containers, count, host, port, err) : HTTP_NO_FAULT;
 }
+
+char *http_way(const struct probe_look *look) {
+    const char *base = look->view->settings->application.base_url;
+    struct http_look http = { .look = look, .url = base ? xstrdup(base) : NULL };
+    _cleanup_free_ char *host = NULL, *port = NULL;
+    char *way = NULL;
+    if (base && http_route(&http, NULL) == HTTP_NO_FAULT && split_url(base, &host, &port, NULL) == 0) {
+        _cleanup_free_ char *prefix = xasprintf("%s:%s:", host, port);
+        for (char **entry = http.connect_to; entry && *entry && !way; entry++)
+            if (string_starts_with(*entry, prefix))
+                way = xstrdup(*entry);
+    }
+    free(http.url);
+    strings_free(http.connect_to);
+    strings_free(http.own_hosts);
+    return way ? way : xstrdup("");
+}

@@ -68,6 +68,9 @@ int http_url(struct http_look *http, struct error *err);
 /* Where connections really go (route.c): the twin for BaseUrl and the gate's name, a container for a
  * service's name. Returns HTTP_NO_FAULT, or what it means that there is no way. */
 enum http_fault http_route(struct http_look *http, struct error *err);
+/* Where a connection to BaseUrl= really goes, as curl's --connect-to wants it; "": to its own address. Owned
+ * by the caller. */
+char *http_way(const struct probe_look *look);
 /* One request: the settings' own, or GET of @asset. Returns HTTP_NO_FAULT with @ret, or whose fault it is,
  * with a sentence that fits after "GET /path". */
 enum http_fault http_transfer(struct http_look *http, const char *asset, struct http_answer *ret,

@@ -136,6 +136,9 @@ struct probe_kind {
      * section before it. May be NULL. */
     int (*check)(const struct probe *probe, const struct probe_set *set, const struct settings *settings,
                  struct error *err);
+    /* Whether what the settings name outside of the configuration is there and may be used: for `check` and
+     * `preflight`, not for recovery. The error names the key. May be NULL. */
+    int (*ready)(const struct probe *probe, struct error *err);
     /* Appends the names that its settings use as %{name}, and those that it captures. May be NULL. */
     void (*placeholders)(const struct probe *probe, char ***names);
     void (*captures)(const struct probe *probe, char ***names);

@@ -15,6 +15,7 @@
 #include "probes/memory.h"
 #include "watchdog/base/json.h"
 #include "watchdog/base/memory.h"
+#include "watchdog/base/process.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #define HAS_ADDRESS_SANITIZER 1
@@ -73,8 +74,12 @@ static void limit_child(void) {
     const struct rlimit no_core = { 0, 0 };
     setrlimit(RLIMIT_CORE, &no_core);
 #ifndef HAS_ADDRESS_SANITIZER
-    const struct rlimit memory = { CHILD_MEMORY, CHILD_MEMORY };
-    setrlimit(RLIMIT_AS, &memory);
+    /* the soft one alone: a command that is run from here may have more */
+    struct rlimit memory;
+    if (getrlimit(RLIMIT_AS, &memory) == 0 && memory.rlim_max > CHILD_MEMORY) {
+        memory.rlim_cur = CHILD_MEMORY;
+        setrlimit(RLIMIT_AS, &memory);
+    }
 #endif
 }
 
@@ -216,8 +221,10 @@ static bool drain(struct round *round, struct lane *lane) {
 /* Ends the child. Returns its wait status. */
 static int reap(struct round *round, struct lane *lane, bool kill_it) {
     int status = 0;
-    if (kill_it)
+    if (kill_it) {
+        process_kill_descendants(lane->pid);
         kill(lane->pid, SIGKILL);
+    }
     close(lane->fd);
     while (waitpid(lane->pid, &status, 0) < 0 && errno == EINTR)
         continue;

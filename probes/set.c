@@ -14,10 +14,10 @@
 
 #define PROGRESS_PROBES 2 /* at most */
 
-extern const struct probe_kind probe_containers, probe_logs, probe_http, probe_sql;
+extern const struct probe_kind probe_containers, probe_logs, probe_http, probe_sql, probe_command;
 
-const struct probe_kind *const probe_kinds[] = { &probe_containers, &probe_logs, &probe_http, &probe_sql,
-                                                 NULL };
+const struct probe_kind *const probe_kinds[] = { &probe_containers, &probe_logs,    &probe_http,
+                                                 &probe_sql,        &probe_command, NULL };
 
 static int key_kind(const char *value, void *target, struct error *err) {
     struct buffer known = { 0 };
@@ -30,8 +30,7 @@ static int key_kind(const char *value, void *target, struct error *err) {
         }
         buffer_printf(&known, "%s\"%s\"", i ? ", " : "", probe_kinds[i]->name);
     }
-    error_set(err, EINVAL, "expected one of %s, not \"%s\"%s", known.text, value,
-              string_equal(value, "command") ? ", which is not supported by this version yet" : "");
+    error_set(err, EINVAL, "expected one of %s, not \"%s\"", known.text, value);
     buffer_done(&known);
     return -EINVAL;
 }
@@ -46,7 +45,7 @@ static int key_severity(const char *value, void *target, struct error *err) {
 
 const struct probe_key probe_common_keys[] = {
     { "Kind", key_kind, offsetof(struct probe, kind), .required = true,
-      .help = "what kind of probe it is: containers, logs, http or sql" },
+      .help = "what kind of probe it is: containers, logs, http, sql or command" },
     { "After", key_names, offsetof(struct probe, after), .repeatable = true,
       .help = "probes that must have passed; their captured values and cookies are used" },
     { "Severity", key_severity, offsetof(struct probe, advisory),
@@ -141,7 +140,7 @@ static int read_kind(struct probe *probe, const struct probe_section *section, s
             key_kind(section->keys[i].value, &probe->kind, err) < 0)
             return section_error(section, &section->keys[i], err);
     if (!probe->kind) {
-        error_set(err, EINVAL, "expected Kind=: containers, logs, http or sql");
+        error_set(err, EINVAL, "expected Kind=: containers, logs, http, sql or command");
         return section_error(section, NULL, err);
     }
     return 0;
@@ -386,18 +385,22 @@ const struct probe *probe_set_find(const struct probe_set *set, const char *name
     return index < set->count ? &set->probes[index] : NULL;
 }
 
-int probe_set_check_credentials(const struct probe_set *set, const struct settings *settings,
-                                struct error *err) {
+int probe_set_check_needs(const struct probe_set *set, const struct settings *settings, struct error *err) {
     for (size_t i = 0; i < set->count; i++) {
         const struct probe *probe = &set->probes[i];
         _cleanup_strings_ char **names = NULL;
         if (probe->kind->placeholders)
             probe->kind->placeholders(probe, &names);
+        int r = probe->kind->ready ? probe->kind->ready(probe, err) : 0;
+        if (r < 0) {
+            error_prefix(err, "%s:%u: [Probe %s]", probe->file, probe->line, probe->name);
+            return r;
+        }
         for (size_t k = 0; names && names[k]; k++) {
             _cleanup_credential_ char *value = NULL;
             if (who_captures(set, names[k], &i) < set->count)
                 continue;
-            int r = credential_read(settings, names[k], &value, err);
+            r = credential_read(settings, names[k], &value, err);
             if (r < 0) {
                 error_prefix(err, "%s:%u: [Probe %s]: \"%%{%s}\"", probe->file, probe->line, probe->name,
                              names[k]);

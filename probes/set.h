@@ -31,10 +31,10 @@ const struct probe *probe_set_find(const struct probe_set *set, const char *name
 /* Whether @whom comes before @of in its chain; indices of probes. */
 bool probe_set_is_ancestor(const struct probe_set *set, size_t of, size_t whom);
 
-/* For `check` and `preflight`: every credential that a %{name} stands for can be read. Returns 0, or a
- * negative errno with a sentence that names file, line, key and credential. */
-int probe_set_check_credentials(const struct probe_set *set, const struct settings *settings,
-                                struct error *err);
+/* For `check` and `preflight`: every credential that a %{name} stands for can be read, and every program that
+ * a probe runs is there. Returns 0, or a negative errno with a sentence that names file, line, key and
+ * credential. */
+int probe_set_check_needs(const struct probe_set *set, const struct settings *settings, struct error *err);
 
 void cleanup_probe_set(struct probe_set **set);
 #define _cleanup_probe_set_ __attribute__((cleanup(cleanup_probe_set)))

@@ -479,6 +479,10 @@ def test_requests_go_to_the_twin_while_the_gate_is_shut(bench):
         [Probe other-port]
         Kind=http
         Request=GET http://127.0.0.1:1/
+        [Probe command]
+        Kind=command
+        Command=/bin/sh -c 'curl -sf --connect-to "$UPGRADE_CONNECT_TO" "$UPGRADE_BASE_URL/"'
+        Match=twin
     """)
     shut = {"gate": "gate", "twin": f"{PROJECT}-twin"}
     assert bench.look(**shut)["page"]["sentence"].endswith(f'the gate\'s twin "{PROJECT}-twin" does not run')
@@ -486,7 +490,7 @@ def test_requests_go_to_the_twin_while_the_gate_is_shut(bench):
     bench.look_until("pass", "page", **shut)
     probes = bench.look(**shut)
     results = {name: report["result"] for name, report in probes.items()}
-    assert results == {"containers": "pass", "page": "pass", "host": "pass", "name": "pass", "other-port": "unknown"}
+    assert results == {"containers": "pass", "page": "pass", "host": "pass", "name": "pass", "other-port": "unknown", "command": "pass"}
     assert "publishes no port 1," in probes["other-port"]["sentence"]
     assert not probes["page"]["looked"]
     # opened: what is looked at rarely is looked at anew, since the way has changed

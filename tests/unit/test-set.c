@@ -81,8 +81,12 @@ static void mistakes_are_refused_with_file_line_and_key(void **state) {
           "/etc/app.conf:9: [Watch] Progress=: expected" },
         { "[Probe a]\nRequest=GET /\n", "/etc/app.conf:8: [Probe a]: expected Kind=" },
         { "[Probe a]\nKind=htp\n",
-          ":9: [Probe a] Kind=: expected one of \"containers\", \"logs\", \"http\", \"sql\", not" },
-        { "[Probe a]\nKind=command\n", "not supported by this version yet" },
+          ":9: [Probe a] Kind=: expected one of \"containers\", \"logs\", \"http\", \"sql\", \"command\", not" },
+        { "[Probe a]\nKind=command\n", ":8: [Probe a]: expected Command=" },
+        { "[Probe a]\nKind=command\nCommand=check\n", "Command=: expected an absolute path" },
+        { "[Probe a]\nKind=command\nCommand=/bin/a 'b\n", "Command=: expected another '" },
+        { "[Probe a]\nKind=command\nCommand=/bin/a %{b}\n", "Command=: expected no \"%{name}\"" },
+        { "[Probe a]\nKind=command\nCommand=/bin/a\nEnvironment=1=2\n", "Environment=: expected" },
         { "[Probe a]\nKind=sql\n", ":8: [Probe a]: expected Query=" },
         { "[Probe a]\nKind=sql\nQuery=SELECT 1; SELECT 2\n", "Query=: expected one statement" },
         { "[Probe a]\nKind=sql\nQuery=DELETE FROM t\n", "Query=: expected a statement that reads" },
@@ -149,7 +153,7 @@ static void a_credential_that_is_missing_is_named(void **state) {
     _cleanup_free_ char *text = xasprintf("%s[Probe a]\nKind=http\nRequest=GET /%%{no-such}\n", head);
     assert_int_equal(settings_parse("app", "/nowhere/app.conf", text, strlen(text), &settings, &err), 0);
     assert_int_equal(probe_set_new(settings, &set, &err), 0);
-    assert_int_equal(probe_set_check_credentials(set, settings, &err), -ENOENT);
+    assert_int_equal(probe_set_check_needs(set, settings, &err), -ENOENT);
     assert_non_null(strstr(err.text, "/nowhere/app.conf:8: [Probe a]: \"%{no-such}\""));
 }
 

@@ -2,6 +2,8 @@
 
 #include "watchdog/base/process.h"
 
+#include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -245,4 +247,60 @@ void process_stop(struct process_child *child, usec_t grace) {
             break;
         }
     child_done(child);
+}
+
+struct relation {
+    pid_t pid, parent;
+    int below;
+};
+
+/* proc(5): the fourth field of stat, behind a name that may hold anything. */
+static pid_t parent_of(const char *pid) {
+    _cleanup_free_ char *path = xasprintf("/proc/%s/stat", pid), *text = NULL;
+    if (file_read(AT_FDCWD, path, 4096, &text, NULL, NULL) < 0)
+        return 0;
+    const char *end = strrchr(text, ')');
+    return end && strlen(end) > 4 ? (pid_t)strtol(end + 4, NULL, 10) : 0;
+}
+
+static struct relation *read_relations(size_t *ret_count) {
+    struct relation *list = NULL;
+    size_t count = 0;
+    DIR *processes = opendir("/proc");
+    for (struct dirent *entry; processes && (entry = readdir(processes));) {
+        if (!isdigit((unsigned char)entry->d_name[0]))
+            continue;
+        list = xrealloc(list, count + 1, sizeof(*list));
+        list[count++] =
+            (struct relation){ (pid_t)strtol(entry->d_name, NULL, 10), parent_of(entry->d_name), 0 };
+    }
+    if (processes)
+        closedir(processes);
+    *ret_count = count;
+    return list;
+}
+
+static int is_below(const struct relation *list, size_t count, pid_t pid) {
+    for (size_t i = 0; i < count; i++)
+        if (list[i].pid == pid)
+            return list[i].below;
+    return 0;
+}
+
+size_t process_kill_descendants(pid_t pid) {
+    size_t count, found = 0, before;
+    struct relation *list = read_relations(&count);
+    do {
+        before = found;
+        for (size_t i = 0; i < count; i++)
+            if (!list[i].below && (list[i].parent == pid || is_below(list, count, list[i].parent))) {
+                list[i].below = 1;
+                found++;
+            }
+    } while (found != before);
+    for (size_t i = 0; i < count; i++)
+        if (list[i].below)
+            kill(list[i].pid, SIGKILL);
+    free(list);
+    return found;
 }

@@ -41,6 +41,10 @@ void process_result_done(struct process_result *result);
  * set in every case but 0, and holds the last line of standard error. */
 int process_run(const struct process *process, struct process_result *ret, struct error *err);
 
+/* SIGKILL for every descendant of @pid that there is at this moment, but not for itself: also those that went
+ * into a process group or session of their own. Returns how many there were. */
+size_t process_kill_descendants(pid_t pid);
+
 /* A child that goes on while the caller does something else. */
 struct process_child {
     pid_t pid; /* 0: none */

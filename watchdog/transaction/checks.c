@@ -280,7 +280,7 @@ static void look_at_probes(struct looks *looks) {
     _cleanup_error_ struct error err = ERROR_NONE;
     int r = probe_set_new(looks->context->settings, &set, &err);
     if (r >= 0)
-        r = probe_set_check_credentials(set, looks->context->settings, &err);
+        r = probe_set_check_needs(set, looks->context->settings, &err);
     FIND(looks, "probes", r >= 0, false, "", "%s",
          r >= 0 ? "every probe's credentials can be read" : error_text(&err));
 }
