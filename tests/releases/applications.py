@@ -1,5 +1,6 @@
 """The applications of the corpus, in the order of the table."""
 
+from mediawiki.application import MediaWiki
 from qaid.application import Qaid
 
-KINDS = (Qaid,)
+KINDS = (Qaid, MediaWiki)

@@ -1,29 +1,24 @@
 """What the applications of other makers have in common: images made from Debian's packages and layers on them, an installation in a
-directory of its own, a seeded copy of database and files that a fresh one starts from.
+directory of its own, a seeded copy of database and files that a fresh one starts from, and a visitor.
 """
 
 import abc
 import hashlib
-import http.client
 import json
 import os
 import secrets
 import shutil
-import subprocess
-import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
+import engine
+from application import run
 from corpus import Application, Release
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "app"))
-
-from application import picture, run  # noqa: E402, F401
-
 CACHE = Path(os.environ.get("TESTS_CACHE", "/var/cache/upgrade-watchdog-tests"))
 REGISTRY = "127.0.0.1:5000"
-MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 
 RELATIONS = """
 SELECT c.oid::regclass::text, n.nspname || '.' || c.relname, c.relkind::text,
@@ -36,12 +31,11 @@ WHERE c.relkind IN ('r', 'v', 'm') AND n.nspname NOT IN ('pg_catalog', 'informat
 """
 
 
-class Layer:
-    """A release and the Dockerfile lines that make it out of the good new one."""
+@dataclass(frozen=True)
+class Layered(Release):
+    """A release, and the lines of a Dockerfile that make it out of the good new one."""
 
-    def __init__(self, name, bad, family, what, source, layer="", **more):
-        self.release = Release(name, bad, family, what, source, **more)
-        self.layer = layer
+    layer: str = ""
 
 
 def hash_of(*things):
@@ -63,11 +57,9 @@ class Installed(Application):
     old: str            # the release that runs at first, a tag too
     new: str
     arguments: dict     # the Dockerfile's, by old and new release; the file systems are tests/releases/filesystems'
-    layers: tuple = ()  # of Layer
+    visitor_kind: type  # of Visitor
     volatile: tuple = ()            # tables, and columns of tables, that logins and look-ups write
-
-    def __init__(self, root="/srv", port=8080):
-        self.place(root, port)
+    volatile_files: tuple = ()
 
     def place(self, root, port):
         self.root = Path(root)
@@ -77,6 +69,10 @@ class Installed(Application):
         self.config_directory = self.root / "etc"
         self.state_directory = self.root / "state"
         self.config = self.config_directory / f"{self.name}.conf"
+        self.visitor = self.visitor_kind(self)
+
+    def visible(self, release):
+        return self.visitor.sees_a_fault()
 
     # Images
 
@@ -86,21 +82,21 @@ class Installed(Application):
 
     @classmethod
     def build(cls):
-        trees = ((CACHE / "releases" / f"{cls.name}-{version}.made").read_text() for version in cls.arguments)
+        trees = ((CACHE / "filesystems" / f"{cls.name}-{version}.made").read_text() for version in cls.arguments)
         made = hash_of(cls.files() / "image", *trees, json.dumps(cls.arguments),
-                       *(f"{layer.release.name}\n{layer.layer}" for layer in cls.layers))
-        stamp = CACHE / "releases" / f"{cls.name}.images"
+                       *(f"{release.name}\n{release.layer}" for release in cls.releases))
+        stamp = CACHE / "filesystems" / f"{cls.name}.images"
         if stamp.is_file() and stamp.read_text() == made:
             return
         stamp.unlink(missing_ok=True)
         for version, arguments in cls.arguments.items():
-            run("docker", "import", CACHE / "releases" / f"{cls.name}-{version}.tar", f"releases/{cls.name}-tree")
+            run("docker", "import", CACHE / "filesystems" / f"{cls.name}-{version}.tar", f"releases/{cls.name}-tree")
             cls.build_image(version, (cls.files() / "image" / "Dockerfile").read_text(), cls.files() / "image",
                             f"VERSION={version}", *arguments)
             run("docker", "rmi", f"releases/{cls.name}-tree")
-        for layer in cls.layers:
-            cls.build_image(layer.release.name, f"FROM {REGISTRY}/{cls.image}:{cls.new}\n"
-                            f"LABEL org.opencontainers.image.version={cls.new}\n{layer.layer}\n", cls.files() / "image")
+        for release in cls.releases:
+            cls.build_image(release.name, f"FROM {REGISTRY}/{cls.image}:{cls.new}\n"
+                            f"LABEL org.opencontainers.image.version={cls.new}\n{release.layer}\n", cls.files() / "image")
         stamp.write_text(made)
         cls.forget_images()
 
@@ -120,21 +116,10 @@ class Installed(Application):
         for reference in set(found) - kept:
             run("docker", "rmi", "-f", reference, check=False)
 
-    @staticmethod
-    def ask_registry(method, path, body=None, headers=None):
-        connection = http.client.HTTPConnection(REGISTRY, timeout=10)
-        connection.request(method, path, body=body, headers=headers or {})
-        answer = connection.getresponse()
-        content = answer.read()
-        if answer.status >= 300:
-            raise RuntimeError(f"the registry answered {answer.status} to {method} {path}")
-        return content
-
     def offer(self, release):
         """A release of the table, a tag (the good new one has no more than its version for a name), or None: the old one."""
-        tag = getattr(release, "name", release) or self.old
-        manifest = self.ask_registry("GET", f"/v2/{self.image}/manifests/{tag}", headers={"Accept": MANIFEST})
-        self.ask_registry("PUT", f"/v2/{self.image}/manifests/{self.tag}", manifest, {"Content-Type": MANIFEST})
+        engine.tag(self.image, getattr(release, "name", release) or self.old, self.tag)
+        self.visitor = self.visitor_kind(self)
 
     # Compose, as a person types it
 
@@ -142,34 +127,14 @@ class Installed(Application):
         environment = {key: value for key, value in os.environ.items() if not key.startswith("COMPOSE_")}
         return run("docker", "compose", *arguments, cwd=self.directory, env=environment, **options)
 
-    def container(self, service):
-        """The ID of a service's container, or None; twins and one-off containers do not count."""
-        found = run("docker", "ps", "-aq", "--no-trunc", "--filter", f"label=com.docker.compose.project={self.name}",
-                    "--filter", f"label=com.docker.compose.service={service}",
-                    "--filter", "label=com.docker.compose.oneoff=False").stdout.split()
-        return found[0] if found else None
-
-    def inspect(self, service):
-        """None where there is no such container at the moment."""
-        identity = self.container(service)
-        done = run("docker", "inspect", identity, check=False) if identity else None
-        return json.loads(done.stdout)[0] if done and done.returncode == 0 else None
-
     def address(self, service):
-        found = self.inspect(service)
-        networks = found["NetworkSettings"]["Networks"] if found else {}
-        return next((network["IPAddress"] for network in networks.values() if network["IPAddress"]), None)
+        """Of a service's running container; twins and one-off containers do not count."""
+        return next((engine.address(container) for container in engine.containers(self.name)
+                     if container["Labels"].get("com.docker.compose.service") == service
+                     and container["Labels"].get("com.docker.compose.oneoff") != "True"), None)
 
     def volume(self, name):
         return Path(run("docker", "volume", "inspect", "-f", "{{.Mountpoint}}", f"{self.name}_{name}").stdout.strip())
-
-    def wait_until(self, what, predicate, seconds=120):
-        end = time.monotonic() + seconds
-        while not predicate():
-            if time.monotonic() > end:
-                raise RuntimeError(f"{self.name}: {what} was not so within {seconds} s\n"
-                                   f"{self.compose('logs', '--no-color', '--tail', '40', self.service, check=False).stdout}")
-            time.sleep(0.2)
 
     # The directory of an installation
 
@@ -195,7 +160,7 @@ class Installed(Application):
             self.write_secret(credentials / name, value + "\n")
 
     def project_files(self):
-        return [path for path in self.files().iterdir() if path.is_file() and path.name not in ("tree", f"{self.name}.conf")]
+        return sorted((self.files() / "project").iterdir())
 
     @abc.abstractmethod
     def credentials(self):
@@ -217,7 +182,7 @@ class Installed(Application):
         """Fills the database, which runs, and the data directories."""
 
     def golden(self):
-        made_from = hash_of(self.files() / "image", *self.project_files(), HERE / f"{self.name}.py", HERE.parent / "app" / "images" / "postgres")
+        made_from = hash_of(self.files() / "image", *self.project_files(), self.files() / "application.py", HERE.parent / "app" / "images" / "postgres")
         return CACHE / "seeded" / f"{self.name}-{made_from}"
 
     def up(self, root, port):
@@ -295,7 +260,55 @@ class Installed(Application):
         files = {}
         for name in self.data_directories():
             for path in sorted((self.directory / name).rglob("*")):
+                place = str(path.relative_to(self.directory))
+                if place.startswith(self.volatile_files):
+                    continue
                 facts = path.lstat()
                 content = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
-                files[str(path.relative_to(self.directory))] = (facts.st_mode, facts.st_uid, facts.st_gid, content)
+                files[place] = (facts.st_mode, facts.st_uid, facts.st_gid, content)
         return {"relations": relations, "files": files}
+
+
+class Visitor(abc.ABC):
+    """Uses an application as a person does, and knows what belongs there. While the gate is shut, in by the gate's twin."""
+
+    gate = "caddy"
+    pause = 0.4         # seconds between two visits: a visitor must not be what makes it slow
+    starting = (0, 502, 503, 504)
+
+    def __init__(self, application):
+        self.application = application
+        self.since = None
+        self.was_fine = False
+        self.round = 0
+        self.next = 0.0
+
+    def sees_a_fault(self):
+        containers = engine.containers(self.application.name)
+        if self.since is None:
+            self.since = max((container["Created"] for container in containers), default=0)
+        if self.crashed(containers):
+            return True
+        if time.monotonic() < self.next:
+            return False
+        way = self.way_in(containers)
+        answer = self.visit(way) if way else None
+        self.round += 1
+        self.next = time.monotonic() + self.pause
+        self.was_fine = self.was_fine or answer is True
+        return answer is False or (answer is None and self.was_fine)
+
+    @abc.abstractmethod
+    def visit(self, way):
+        """One visit to (host, port). True: all is well. False: a fault is seen. None: it may still be starting."""
+
+    def crashed(self, containers):
+        return any(container["State"] == "restarting" or (container["State"] in ("exited", "dead") and container["Created"] > self.since)
+                   for container in containers)
+
+    def way_in(self, containers):
+        gates = [container for container in containers if container["State"] == "running"
+                 and container["Labels"].get("com.docker.compose.service") == self.gate]
+        if any(gate["Labels"].get("com.docker.compose.oneoff") != "True" for gate in gates):
+            return "127.0.0.1", self.application.port
+        return next(((engine.address(gate), 80) for gate in gates if engine.address(gate)), None)
