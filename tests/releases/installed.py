@@ -82,23 +82,38 @@ class Installed(Application):
 
     @classmethod
     def build(cls):
-        trees = ((CACHE / "filesystems" / f"{cls.name}-{version}.made").read_text() for version in cls.arguments)
-        made = hash_of(cls.files() / "image", *trees, json.dumps(cls.arguments),
-                       *(f"{release.name}\n{release.layer}" for release in cls.releases))
-        stamp = CACHE / "filesystems" / f"{cls.name}.images"
-        if stamp.is_file() and stamp.read_text() == made:
-            return
-        stamp.unlink(missing_ok=True)
-        for version, arguments in cls.arguments.items():
-            run("docker", "import", CACHE / "filesystems" / f"{cls.name}-{version}.tar", f"releases/{cls.name}-tree")
-            cls.build_image(version, (cls.files() / "image" / "Dockerfile").read_text(), cls.files() / "image",
-                            f"VERSION={version}", *arguments)
-            run("docker", "rmi", f"releases/{cls.name}-tree")
-        for release in cls.releases:
-            cls.build_image(release.name, f"FROM {REGISTRY}/{cls.image}:{cls.new}\n"
-                            f"LABEL org.opencontainers.image.version={cls.new}\n{release.layer}\n", cls.files() / "image")
-        stamp.write_text(made)
+        """What is in the registry already, made from the same, stays."""
+        stamp = CACHE / "filesystems" / f"{cls.name}.images.json"
+        made = json.loads(stamp.read_text()) if stamp.is_file() else {}
+        for tag, (wanted, make) in cls.images().items():
+            if made.get(tag) != wanted:
+                print(f"building {cls.name} {tag}", flush=True)
+                make()
+                made[tag] = wanted
+                stamp.write_text(json.dumps(made))
         cls.forget_images()
+
+    @classmethod
+    def images(cls):
+        """By tag: a hash of what the image is made from, and the function that makes it."""
+        bases = {version: hash_of(cls.files() / "image", (CACHE / "filesystems" / f"{cls.name}-{version}.made").read_text(), *arguments)
+                 for version, arguments in cls.arguments.items()}
+        found = {version: (made, lambda version=version: cls.build_version(version)) for version, made in bases.items()}
+        for release in cls.releases:
+            found[release.name] = (hash_of(bases[cls.new], release.layer), lambda release=release: cls.build_release(release))
+        return found
+
+    @classmethod
+    def build_version(cls, version):
+        run("docker", "import", CACHE / "filesystems" / f"{cls.name}-{version}.tar", f"releases/{cls.name}-tree")
+        cls.build_image(version, (cls.files() / "image" / "Dockerfile").read_text(), cls.files() / "image",
+                        f"VERSION={version}", *cls.arguments[version])
+        run("docker", "rmi", f"releases/{cls.name}-tree")
+
+    @classmethod
+    def build_release(cls, release):
+        cls.build_image(release.name, f"FROM {REGISTRY}/{cls.image}:{cls.new}\n"
+                        f"LABEL org.opencontainers.image.version={cls.new}\n{release.layer}\n", cls.files() / "image")
 
     @classmethod
     def build_image(cls, tag, dockerfile, context, *arguments):

@@ -66,7 +66,7 @@ RELEASES = (
         "RUN sed -i /=intl$/d /etc/php/8.4/cli/conf.d/10-modules.ini /etc/php/8.4/apache2/conf.d/10-modules.ini"),
     bad("renamed-variable", "start", "reads the password from a variable that nobody has set",
         SOSP + "configuration", before("WIKI_DB_PASSWORD=${MEDIAWIKI_DB_PASSWORD:-}"),
-        settings="[Watch]\nStartTimeout=45s\n"),
+        settings="[Watch]\nStartTimeout=50s\n"),
     bad("skin-removed", "start", "the skin that the settings load is not shipped any more: a fatal error at each start",
         "iiab/iiab#836 (CologneBlue and Modern gone in 1.31)", f"RUN rm -rf {MEDIAWIKI}/skins/Vector"),
     bad("other-port", "start", "Apache listens on 8080, the proxy and the health check ask for 80",
