@@ -2,6 +2,5 @@
 
 from mediawiki.application import MediaWiki
 from qaid.application import Qaid
-from tryton.application import Tryton
 
-KINDS = (Qaid, MediaWiki, Tryton)
+KINDS = (Qaid, MediaWiki)
