@@ -304,6 +304,8 @@ bool answer_judge(struct judgement *judgement) {
     for (char **program = settings->asserts; program && *program; program++)
         if (!judge_assert(judgement, *program))
             return false;
+    if (judgement->missing && judgement->was_stopped)
+        return answer_unknown(judgement, "Capture=", judgement->missing);
     if (judgement->missing)
         return answer_failed(judgement, "%s, but Capture=%s", judgement->said, judgement->missing);
     if (!version_judge(judgement) || !judge_same(judgement) || !judge_time(judgement))

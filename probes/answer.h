@@ -99,6 +99,7 @@ struct judgement {
     char *json_error; /* why it is none */
     json_t *kept;     /* what the baseline keeps of it; members may be added */
     char *missing;    /* what could not be captured */
+    bool was_stopped; /* because a limit stopped it */
 };
 
 /* Parses the answer where a key wants that (and @json is not set already), captures into the object @captures

@@ -84,8 +84,10 @@ void capture_all(struct judgement *judgement, json_t *captures) {
             secrets_add(judgement->secrets, value);
         if (r > 0 && !bad)
             json_object_set_new(captures, capture->name, json_text_string(value));
-        else if (!judgement->missing)
+        else if (!judgement->missing) {
             judgement->missing = xasprintf("%s: %s", capture->name, bad);
+            judgement->was_stopped = r == -ELOOP || r == -E2BIG;
+        }
         _cleanup_free_ char *outcome = bad ? xstrdup(bad) : xasprintf("*** (%zu characters)", strlen(value));
         answer_note(judgement, "Capture", capture->name, NULL, outcome);
     }

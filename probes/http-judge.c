@@ -38,7 +38,7 @@ void http_judge(struct http_look *http, const struct http_answer *answer, json_t
         .size = answer->body.size,
         .is_html = strncasecmp(answer->type, "text/html", strlen("text/html")) == 0 ||
                    strncasecmp(answer->type, "application/xhtml", strlen("application/xhtml")) == 0,
-        .wants_json = settings->assets != NULL,
+        .wants_json = settings->assets && !string_equal(settings->assets, HTTP_ASSETS_OF_PAGE),
         .took = answer->took,
     };
     answer_begin(&judgement, captures);

@@ -105,6 +105,11 @@ int key_form(const char *value, void *target, struct error *err) {
     return r < 0 ? r : key_texts(value, target, err);
 }
 
+int key_assets(const char *value, void *target, struct error *err) {
+    return string_equal(value, HTTP_ASSETS_OF_PAGE) ? key_text(value, target, err)
+                                                    : key_jq(value, target, err);
+}
+
 int key_json(const char *value, void *target, struct error *err) {
     int r = placeholders_check_json(value, err);
     return r < 0 ? r : key_text(value, target, err);

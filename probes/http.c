@@ -175,8 +175,9 @@ static const struct probe_key keys[] = {
       .help = "name=value: the body, a form" },
     { "Status", key_status, 0, .help = "statuses and ranges that are right; by default 200-299" },
     ANSWER_KEYS,
-    { "Assets", key_jq, offsetof(struct http_settings, assets),
-      .help = "a jq program that gives URLs of images; each must load" },
+    { "Assets", key_assets, offsetof(struct http_settings, assets),
+      .help =
+          "a jq program that gives URLs of images, or \"html\" for what a page links to; each must load" },
     { "FollowRedirects", key_yes, offsetof(struct http_settings, follow),
       .help = "follow redirects, at most 10; by default no" },
     { "Ca", key_text, offsetof(struct http_settings, ca),

@@ -23,17 +23,21 @@ struct http_settings {
         struct http_status *list;
         size_t count;
     } status;
-    char *assets;
+    char *assets; /* a jq program, or HTTP_ASSETS_OF_PAGE */
     char *ca;
     bool insecure, follow;
     size_t max_body;
 };
 
-/* Parsers of keys.h's kind for Request=, Status=, Header=, Form=, Json=. */
+/* Assets= of an HTML page: the images, scripts and style sheets that it links to. */
+#define HTTP_ASSETS_OF_PAGE "html"
+
+/* Parsers of keys.h's kind for Request=, Status=, Header=, Form=, Assets=, Json=. */
 int key_request(const char *value, void *target, struct error *err);
 int key_status(const char *value, void *target, struct error *err);
 int key_header(const char *value, void *target, struct error *err);
 int key_form(const char *value, void *target, struct error *err);
+int key_assets(const char *value, void *target, struct error *err);
 int key_json(const char *value, void *target, struct error *err);
 
 bool http_status_wanted(const struct http_settings *settings, long status);

@@ -9,10 +9,20 @@ import struct
 import sys
 import time
 import urllib.parse
+import zlib
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+MODE = {"shots": "good", "page": "good", "version": "1.2.4", "pause": 0}
 STATE = {"logins": 0, "tokens": set(), "hits": {}}
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 32
+
+
+def png(shade):
+    """One whole pixel."""
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0)) + \
+        chunk(b"IDAT", zlib.compress(bytes([0, shade]))) + chunk(b"IEND", b"")
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -109,6 +119,58 @@ class Handler(BaseHTTPRequestHandler):
 
     def on_empty_image(self, url, body):
         self.answer(200, b"", "image/png")
+
+    def on_mode(self, url, body):
+        MODE.update({name: values[0] for name, values in urllib.parse.parse_qs(url.query).items()})
+        self.answer(200, "so be it")
+
+    def on_shots(self, url, body):
+        shots = ["/shot/%d.png" % i for i in range(2 if MODE["shots"] == "fewer" else 3)]
+        self.json({"shots": [] if MODE["shots"] == "none" else shots})
+
+    def on_shot(self, url, body):
+        shade = 7 if MODE["shots"] == "same" else int(url.path.split("/")[2].split(".")[0])
+        if MODE["shots"] == "twice" and shade == 2:
+            shade = 1
+        whole = png(shade)
+        if MODE["shots"] == "short" and shade == 1:
+            # says more than it sends
+            self.send_response(200)
+            self.send_header("Content-Type", "image/png")
+            self.send_header("Content-Length", str(len(whole)))
+            self.end_headers()
+            self.wfile.write(whole[:-9])
+            self.close_connection = True
+            return
+        self.answer(200, whole[:-9] if MODE["shots"] == "cut" and shade == 1 else whole, "image/png")
+
+    def on_page(self, url, body):
+        asset = "/asset/app-%s.%s" % ("new" if MODE["page"] == "renamed" else "old", "%s")
+        page = '<!doctype html><base href="/"><link href="%s" rel=stylesheet><script defer src=%s></script>' \
+            '<img src="shot/1.png"><img src="https://elsewhere.invalid/no.png"><div id=root></div>' % (asset % "css", asset % "js")
+        self.answer(200, "<div id=root></div>" if MODE["page"] == "blank" else page, "text/html; charset=utf-8")
+
+    def on_asset(self, url, body):
+        if MODE["page"] == "lost":
+            self.answer(200, "<!doctype html>the front page, whatever was asked for", "text/html")
+        elif url.path.endswith(".js"):
+            self.answer(404 if MODE["page"] == "gone" else 200, "console.log(1)", "text/javascript")
+        else:
+            self.answer(200, "a { color: red }", "text/css")
+
+    def on_version(self, url, body):
+        self.json({"version": MODE["version"], "time": time.time(), "n": STATE["hits"]["version"]})
+
+    def on_paused(self, url, body):
+        time.sleep(float(MODE["pause"]))
+        self.answer(200, "at last")
+
+    def on_field(self, url, body):
+        if self.command == "GET":
+            self.answer(200, "<form><input value='a&amp;b&#39;c&#x2f;\"+=' type=hidden name=\"_token\"></form>", "text/html")
+            return
+        fields = urllib.parse.parse_qs(body.decode())
+        self.answer(200 if fields == {"_token": ["a&b'c/\"+="]} else 403, repr(fields))
 
     def on_html(self, url, body):
         self.answer(200, "<html>not found, but nicely</html>", "text/html")

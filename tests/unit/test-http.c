@@ -213,6 +213,12 @@ static void silence_of_the_application_is_a_failure_and_of_others_unknown(void *
           "JSON" },
         { "Request=GET /run\nAssert=until(false; .)\nTimeout=1s\n", PROBE_UNKNOWN, "did not end within 1s" },
         { "Request=GET /run\nAssert=[range(1e12)]\nTimeout=2s\n", PROBE_UNKNOWN, "" },
+        { "Request=GET /run\nAssert=def f: f; f\nTimeout=1s\n", PROBE_UNKNOWN, "" },
+        { "Request=GET /run\nAssert=def f: [f]; f\nTimeout=2s\n", PROBE_UNKNOWN, "" },
+        { "Request=GET /run\nAssert=reduce range(1e9) as $i (\"x\"; . + .)\nTimeout=2s\n", PROBE_UNKNOWN,
+          "" },
+        { "Request=GET /aaaa\nCapture=t~^(a+)+$\n", PROBE_UNKNOWN, "was stopped" },
+        { "Request=GET /aaaa\nVersion=~^(a|aa)+$\n", PROBE_UNKNOWN, "was stopped" },
     };
     for (size_t i = 0; i < ELEMENTS(cases); i++)
         expect(cases[i].keys, cases[i].result, cases[i].words);
@@ -357,6 +363,162 @@ static void the_baseline_is_compared_with(void **state) {
     bench_done(&bench);
 }
 
+/* The baseline by two looks at the running release, as before an upgrade; compared with from here on. */
+static json_t *settle_baseline(struct bench *bench) {
+    bench->view.is_baseline = true;
+    struct probe_round round = look(bench);
+    if (baseline_failed(round.reports, round.count))
+        fail_msg("%s", baseline_failed(round.reports, round.count)->sentence);
+    json_t *baseline = baseline_make(round.reports, round.count);
+    probe_round_done(&round);
+    usleep(20000);
+    bench->view.baseline = baseline;
+    probe_memory_look_again(bench->set, bench->memory, baseline);
+    round = look(bench);
+    if (baseline_failed(round.reports, round.count))
+        fail_msg("%s", baseline_failed(round.reports, round.count)->sentence);
+    baseline_settle(baseline, round.reports, round.count);
+    probe_round_done(&round);
+    bench->view.is_baseline = false;
+    probe_memory_free(bench->memory);
+    bench->memory = probe_memory_new();
+    return baseline;
+}
+
+/* Makes the server behave so. */
+static void set_mode(const char *mode) {
+    _cleanup_free_ char *keys = xasprintf("Request=GET /mode?%s\n", mode);
+    expect(keys, PROBE_PASS, "");
+}
+
+static void expect_look(struct bench *bench, const char *mode, enum probe_result result, const char *words) {
+    set_mode(mode);
+    struct probe_round round = look(bench);
+    if (round.reports[0].result != result || !strstr(round.reports[0].sentence, words))
+        fail_msg("%s: %s, \"%s\"", mode, probe_result_name(round.reports[0].result),
+                 round.reports[0].sentence);
+    probe_round_done(&round);
+}
+
+static void screenshots_must_be_all_there_whole_and_different(void **state) {
+    (void)state;
+    set_mode("shots=good");
+    struct bench bench = bench_of("[Probe it]\nKind=http\nRequest=GET /shots\nAssets=.shots[]\nSame=true\n");
+    _cleanup_json_ json_t *baseline = settle_baseline(&bench);
+    expect_look(&bench, "shots=good", PROBE_PASS, "its 3 assets load");
+    expect_look(&bench, "shots=same", PROBE_FAIL, "its 3 assets are all the same");
+    expect_look(&bench, "shots=twice", PROBE_FAIL, "only 2 of its 3 assets are different");
+    expect_look(&bench, "shots=fewer", PROBE_FAIL, "with 2 assets, the baseline had 3");
+    expect_look(&bench, "shots=none", PROBE_FAIL, "with no assets, the baseline had 3");
+    expect_look(&bench, "shots=cut", PROBE_FAIL, "asset \"/shot/1.png\" is cut off");
+    expect_look(&bench, "shots=short", PROBE_FAIL, "asset \"/shot/1.png\" got no answer");
+    expect_look(&bench, "shots=good", PROBE_PASS, "");
+    bench_done(&bench);
+}
+
+static void what_a_page_links_to_must_load(void **state) {
+    (void)state;
+    set_mode("page=good");
+    struct bench bench = bench_of("[Probe it]\nKind=http\nRequest=GET /page\nAssets=html\n");
+    _cleanup_json_ json_t *baseline = settle_baseline(&bench);
+    expect_look(&bench, "page=good", PROBE_PASS, "3 of its 4 assets looked at load");
+    expect_look(&bench, "page=renamed", PROBE_PASS, "");
+    expect_look(&bench, "page=gone", PROBE_FAIL, "asset \"/asset/app-old.js\" answered 404");
+    expect_look(&bench, "page=lost", PROBE_FAIL, "of the type \"text/html\", wanted a stylesheet");
+    expect_look(&bench, "page=blank", PROBE_FAIL, "with no assets, the baseline had 4");
+    bench_done(&bench);
+}
+
+static void the_version_tells_who_answers(void **state) {
+    (void)state;
+    struct probe_expected old = { .service = "web", .version = "1.2.4", .must_run = true },
+                          new = { .service = "web", .version = "v1.3.0", .must_run = true },
+                          other = { .service = "web", .version = "24.04", .must_run = true };
+    set_mode("version=1.2.4");
+    struct bench bench = bench_of("[Probe it]\nKind=http\nRequest=GET /version\nVersion=.version\n");
+    bench.view.expected = &old;
+    bench.view.expected_count = 1;
+    json_t *baseline = settle_baseline(&bench);
+    expect_look(&bench, "version=1.2.4", PROBE_PASS, "");
+    bench.view.expected = &new;
+    expect_look(&bench, "version=1.3.0", PROBE_PASS, "");
+    expect_look(&bench, "version=1.2.4", PROBE_FAIL,
+                "says that it is version \"1.2.4\", and \"v1.3.0\" should run");
+    expect_look(&bench, "version=", PROBE_FAIL, "");
+    json_decref(baseline);
+    bench_done(&bench);
+    /* a label that has nothing to do with it */
+    set_mode("version=1.2.4");
+    bench = bench_of("[Probe it]\nKind=http\nRequest=GET /version\nVersion=.version\n");
+    bench.view.expected = &other;
+    bench.view.expected_count = 1;
+    baseline = settle_baseline(&bench);
+    expect_look(&bench, "version=1.3.0", PROBE_PASS, "");
+    expect_look(&bench, "version=1.2.4", PROBE_FAIL, "and was \"1.3.0\" the time before");
+    json_decref(baseline);
+    bench_done(&bench);
+}
+
+static void times_are_compared_with_the_baselines_own(void **state) {
+    (void)state;
+    set_mode("pause=0.3");
+    struct bench bench = bench_of("[Probe it]\nKind=http\nRequest=GET /paused\nMaxTime=3x\n");
+    _cleanup_json_ json_t *baseline = settle_baseline(&bench);
+    expect_look(&bench, "pause=0.6", PROBE_PASS, "");
+    expect_look(&bench, "pause=1.5", PROBE_FAIL, "MaxTime=3x allows 9");
+    bench_done(&bench);
+    expect("Request=GET /paused\nMaxTime=1s\n", PROBE_FAIL, "MaxTime=1s allows 1s");
+    set_mode("pause=0");
+    bench = bench_of("[Probe it]\nKind=http\nRequest=GET /paused\nMaxTime=3x\n");
+    json_t *quick = settle_baseline(&bench);
+    expect_look(&bench, "pause=0.3", PROBE_PASS, "");
+    expect_look(&bench, "pause=0.8", PROBE_FAIL, "allows 500ms");
+    json_decref(quick);
+    bench_done(&bench);
+}
+
+static void what_changes_by_itself_is_left_out_and_nothing_else(void **state) {
+    (void)state;
+    set_mode("version=1.2.4");
+    struct bench bench =
+        bench_of("[Probe it]\nKind=http\nRequest=GET /version\nSame=.\n"
+                 "[Probe loose]\nKind=http\nRequest=GET /version\nAssert=. == $baseline\n"
+                 "[Probe strict]\nKind=http\nRequest=GET /version\nAssert=.n >= $baseline.n\n");
+    _cleanup_json_ json_t *baseline = settle_baseline(&bench);
+    expect_results(&bench, "ppp");
+    expect_look(&bench, "version=1.3.0", PROBE_FAIL, ".version was \"1.2.4\", is \"1.3.0\"");
+    expect_results(&bench, "ffp");
+    set_mode("version=1.2.4");
+    /* a counter that only grows is held to that */
+    json_t *strict = json_path(baseline, "probes.strict.answer.json");
+    json_object_set_new(strict, "n", json_integer(1000000));
+    expect_results(&bench, "ppf");
+    bench_done(&bench);
+    bench = bench_of("[Probe it]\nKind=http\nRequest=GET /version\nSame=.time\n");
+    bench.view.is_baseline = true;
+    struct probe_round round = look(&bench);
+    json_t *moving = baseline_make(round.reports, round.count);
+    probe_round_done(&round);
+    bench.view.baseline = moving;
+    expect_look(&bench, "version=1.2.4", PROBE_UNKNOWN, "another value in each look");
+    json_decref(moving);
+    bench_done(&bench);
+}
+
+static void fields_of_forms_are_captured_decoded(void **state) {
+    (void)state;
+    static const char *const captures[] = { "t@_token", "t~value='([^']+)' type=hidden name=\"_token\"" };
+    for (size_t i = 0; i < ELEMENTS(captures); i++) {
+        _cleanup_free_ char *probes =
+            xasprintf("[Probe page]\nKind=http\nRequest=GET /field\nCapture=%s\n"
+                      "[Probe post]\nKind=http\nAfter=page\nRequest=POST /field\nForm=_token=%%{t}\n",
+                      captures[i]);
+        struct bench bench = bench_of(probes);
+        expect_results(&bench, "pp");
+        bench_done(&bench);
+    }
+}
+
 static void no_secret_is_ever_shown(void **state) {
     (void)state;
     struct bench bench = bench_of(
@@ -468,6 +630,12 @@ int main(void) {
         cmocka_unit_test(what_comes_after_a_failure_is_unknown),
         cmocka_unit_test(forms_with_a_csrf_field_and_cookies_are_chained),
         cmocka_unit_test(the_baseline_is_compared_with),
+        cmocka_unit_test(screenshots_must_be_all_there_whole_and_different),
+        cmocka_unit_test(what_a_page_links_to_must_load),
+        cmocka_unit_test(the_version_tells_who_answers),
+        cmocka_unit_test(times_are_compared_with_the_baselines_own),
+        cmocka_unit_test(what_changes_by_itself_is_left_out_and_nothing_else),
+        cmocka_unit_test(fields_of_forms_are_captured_decoded),
         cmocka_unit_test(no_secret_is_ever_shown),
         cmocka_unit_test(a_429_is_not_asked_again_before_its_time),
         cmocka_unit_test(a_dear_request_that_fails_is_repeated_ever_more_rarely),
