@@ -290,8 +290,11 @@ static bool judge_time(struct judgement *judgement) {
     duration_format(allowed, longest);
     answer_note(judgement, "MaxTime", limit->text, NULL,
                 judgement->took > longest ? "took longer" : "in time");
-    return judgement->took <= longest || answer_failed(judgement, "%s after %s, MaxTime=%s allows %s",
-                                                       judgement->said, took, limit->text, allowed);
+    if (judgement->took <= longest)
+        return true;
+    judgement->report->slow = true;
+    return answer_failed(judgement, "%s after %s, MaxTime=%s allows %s", judgement->said, took, limit->text,
+                         allowed);
 }
 
 bool answer_judge(struct judgement *judgement) {

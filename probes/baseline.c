@@ -12,6 +12,7 @@ json_t *probe_report_to_json(const struct probe_report *report) {
     json_object_set_new(value, "probe", json_text_string(report->probe));
     json_object_set_new(value, "result", json_string(probe_result_name(report->result)));
     json_object_set_new(value, "fatal", json_boolean(report->fatal));
+    json_object_set_new(value, "slow", json_boolean(report->slow));
     json_object_set_new(value, "looked", json_boolean(report->looked));
     json_object_set_new(value, "advisory", json_boolean(report->advisory));
     json_object_set_new(value, "sentence", json_text_string(report->sentence ? report->sentence : ""));
@@ -45,6 +46,7 @@ int probe_report_from_json(const json_t *value, struct probe_report *ret, struct
     *ret = (struct probe_report){ .probe = xstrdup(probe),
                                   .result = result,
                                   .fatal = json_get_boolean(value, "fatal", false),
+                                  .slow = json_get_boolean(value, "slow", false),
                                   .looked = json_get_boolean(value, "looked", false),
                                   .advisory = json_get_boolean(value, "advisory", false),
                                   .sentence = xstrdup(json_get_string(value, "sentence", "")),

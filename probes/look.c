@@ -163,7 +163,14 @@ _Noreturn void look_at_lane(struct look_job *job) {
 
 _Noreturn void look_at_host(struct look_job *job) {
     usec_t deadline = deadline_in(HOST_TIME);
-    char *trouble = host_trouble(job->view, deadline < job->deadline ? deadline : job->deadline);
-    say(job, json_pack("{s:o}", "trouble", trouble ? json_text_string(trouble) : json_null()));
+    const struct probe_view *view = job->view;
+    char *busy = NULL, *more = NULL, *trouble;
+    deadline = deadline < job->deadline ? deadline : job->deadline;
+    trouble = host_trouble(view, deadline);
+    if (!trouble && view->look_at_host)
+        view->look_at_host(view->host, deadline, &more, &busy);
+    trouble = trouble ? trouble : more;
+    say(job, json_pack("{s:o, s:o}", "trouble", trouble ? json_text_string(trouble) : json_null(), "busy",
+                       busy ? json_text_string(busy) : json_null()));
     _exit(0);
 }

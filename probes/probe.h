@@ -31,6 +31,7 @@ struct probe_report {
     char *probe; /* the section's name */
     enum probe_result result;
     bool fatal;    /* with fail: waiting longer is of no use (crash loop, migration error, OOM kill) */
+    bool slow;     /* with fail: only the time that it took was wrong */
     bool looked;   /* false: not due (Every=), the result is that of the latest look */
     bool advisory; /* Severity=advisory: reports, does not decide */
     bool progress; /* no probe of a section, but Progress=: a pass says that a migration is at work */
@@ -86,7 +87,11 @@ struct probe_view {
                             is_baseline: the one that an earlier round made, to find out what changes by itself */
     bool is_baseline;    /* the old release is looked at: what its log says is no sign, but remembered */
     const char *explain; /* the probe that is to explain itself, for a person; NULL: none */
-    bool stop_on_fatal;  /* a fatal sign of a deciding probe ends the round: the rest stays not looked at */
+    /* What else is wrong with the host: the same as round.h's trouble and busy, owned by the caller, NULL
+     * none. Called in a child of the round with @host; may be NULL. */
+    void (*look_at_host)(void *host, usec_t deadline, char **ret_trouble, char **ret_busy);
+    void *host;
+    bool stop_on_fatal; /* a fatal sign of a deciding probe ends the round: the rest stays not looked at */
 };
 
 /* The table of keys of a kind: it drives parsing and documentation. Ended by an entry without a name. */

@@ -53,7 +53,7 @@ struct round {
     size_t lanes_count;
     size_t children;
     bool fatal;
-    char *trouble;
+    char *trouble, *busy;
 };
 
 void probe_round_done(struct probe_round *round) {
@@ -61,6 +61,7 @@ void probe_round_done(struct probe_round *round) {
         probe_report_done(&round->reports[i]);
     free(round->reports);
     free(round->trouble);
+    free(round->busy);
     *round = (struct probe_round){ 0 };
 }
 
@@ -167,7 +168,9 @@ static int take_message(struct round *round, struct lane *lane, const char *text
     const json_t *begin = json_object_get(message, "begin"), *number = json_object_get(message, "index");
     if (is_host(round, lane)) {
         const char *trouble = json_get_string(message, "trouble", NULL);
+        const char *busy = json_get_string(message, "busy", NULL);
         replace_string(round->trouble, trouble ? xstrdup(trouble) : NULL);
+        replace_string(round->busy, busy ? xstrdup(busy) : NULL);
         lane->wanted = false;
         return 0;
     }
@@ -370,6 +373,7 @@ static void collect(struct round *round, struct probe_round *ret) {
         *report = (struct probe_report){ .probe = xstrdup(round->set->probes[i].name),
                                          .result = entry->last.result,
                                          .fatal = entry->last.fatal,
+                                         .slow = entry->last.slow,
                                          .looked = round->looked[i],
                                          .advisory = round->set->probes[i].advisory,
                                          .progress = round->set->probes[i].progress,
@@ -386,6 +390,7 @@ static void collect(struct round *round, struct probe_round *ret) {
         json_decref(round->answers[i]);
     }
     ret->trouble = take_ptr(round->trouble);
+    ret->busy = take_ptr(round->busy);
 }
 
 static bool all_passed(const struct round *round) {
@@ -451,6 +456,7 @@ int probe_round_run(const struct probe_set *set, const struct probe_view *view, 
         json_decref(round.explained[i]);
     }
     free(round.trouble);
+    free(round.busy);
     free(round.due);
     free(round.looked);
     free(round.answers);

@@ -21,6 +21,8 @@ struct probe_round {
     char *trouble; /* the host is in trouble (Docker gone or just restarted, machine just booted, database
                       container down or just restarted): a sentence; NULL: none, or everything passed. What
                       that means is the verdict's matter */
+    char *
+        busy; /* the host is busy with other things: a sentence; NULL: no. Who is only slow is not at fault */
 };
 void probe_round_done(struct probe_round *round);
 #define _cleanup_probe_round_ __attribute__((cleanup(probe_round_done)))

@@ -21,7 +21,7 @@ static const struct verdict_rules rules = { .start_timeout = 60 * SECOND,
 /*
  * A sequence of rounds, five seconds apart, in words: one letter per probe and round: p pass, f fail, F fatal
  * fail, u unknown, lower-case letter behind '-': not looked at. A word begins with "!" when the host is in
- * trouble. "a" in @kinds makes that probe advisory.
+ * trouble, with "~" when it is busy; s is a fail that was only slow. "a" in @kinds makes that probe advisory.
  */
 struct scenario {
     const char *name;
@@ -41,13 +41,17 @@ static enum verdict step(struct verdict_memory *memory, const char *kinds, const
     static char *names[] = { "first", "second", "third", "fourth" };
     struct probe_report reports[4] = { 0 };
     size_t count = 0;
-    const char *trouble = *word == '!' ? "the Docker daemon was just restarted" : NULL;
-    for (const char *at = word + (trouble != NULL); *at && *at != ' '; at++, count++) {
+    const struct verdict_host host = {
+        .trouble = *word == '!' ? "the Docker daemon was just restarted" : NULL,
+        .busy = *word == '~' ? "the machine is busy with other things" : NULL,
+    };
+    for (const char *at = word + (host.trouble || host.busy); *at && *at != ' '; at++, count++) {
         bool looked = *at != '-';
         at += !looked;
         reports[count] = (struct probe_report){ .probe = names[count],
                                                 .result = result_of(*at),
                                                 .fatal = *at == 'F',
+                                                .slow = *at == 's',
                                                 .looked = looked,
                                                 .advisory = kinds[count] == 'a',
                                                 .progress = kinds[count] == 'm',
@@ -57,7 +61,7 @@ static enum verdict step(struct verdict_memory *memory, const char *kinds, const
     }
     _cleanup_free_ char *probe = NULL;
     free(*reason);
-    return verdict_step(&rules, memory, reports, count, trouble, now, &probe, reason);
+    return verdict_step(&rules, memory, reports, count, &host, now, &probe, reason);
 }
 
 static enum verdict run(const struct scenario *scenario, char **reason) {
@@ -143,6 +147,10 @@ static void each_row_of_the_table_holds(void **state) {
         { "row 17: nor does it save from what is fatal", "dm", "fp Fp", 0, VERDICT_ROLL_BACK, "first: " },
         { "row 17: no progress is no failure", "dm", "pf", 0, VERDICT_FIRST_PASS, NULL },
         { "row 17: none of its failures counts", "dm", "pf pf pf pf", 0, VERDICT_WAIT, NULL },
+        { "row 18: who is slow on a busy host is not at fault", "d", "p ~s ~s ~s", 0, VERDICT_WAIT, NULL },
+        { "row 18: who is slow on an idle one is", "d", "p s s", 0, VERDICT_ROLL_BACK, "2 times in a row" },
+        { "row 18: other failures count on a busy host too", "d", "p ~f ~f", 0, VERDICT_ROLL_BACK,
+          "2 times in a row" },
         { "row 16: it does not wait for ever", "d", "p f -f", 61, VERDICT_KEEP_TELL, "end of the window" },
     };
     for (size_t i = 0; i < ELEMENTS(cases); i++) {

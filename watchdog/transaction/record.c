@@ -128,6 +128,7 @@ const struct field record_fields[] = {
     MEMBER(struct record, first_pass, FIELD_TIME),
     MEMBER(struct record, undone, FIELD_TIME),
     MEMBER(struct record, down_since, FIELD_TIME),
+    MEMBER(struct record, memory, FIELD_INTEGER),
     MEMBER(struct record, window, FIELD_JSON),
     WORDS(struct record, gate, gates),
     MEMBER(struct record, gate_by_hand, FIELD_BOOLEAN),

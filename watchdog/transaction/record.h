@@ -137,6 +137,7 @@ struct record {
 
     usec_t quiesced, switched, first_pass, undone; /* real times; undone: when the undo began */
     usec_t down_since; /* real time since which nobody is served; 0: somebody is */
+    int64_t memory;    /* bytes that the old release\'s containers used at the baseline; 0: not known */
     json_t *window;    /* verdict_memory_to_json(): where the window stood */
     int gate;          /* enum gate_state */
     bool gate_by_hand;

@@ -12,9 +12,11 @@
 #include "watchdog/base/json.h"
 #include "watchdog/transaction/looks.h"
 #include "watchdog/transaction/steps.h"
+#include "watchdog/transaction/trouble.h"
 
 #define ROUND_TIME USEC_PER_MINUTE
 #define BASELINE_LOOKS 3
+#define MEMORY_TIME (5 * USEC_PER_SEC)
 /* Times are often written in whole seconds: a shorter pause would take them for constants. */
 #define BETWEEN_LOOKS (1100 * USEC_PER_MSEC)
 
@@ -72,5 +74,6 @@ int step_baseline(struct context *context, struct error *err) {
     looks->baseline = baseline_make(round.reports, round.count);
     if (baseline_is_compared_any(looks->baseline) && (r = settle(context, looks, err)) != 0)
         return r;
+    context->record->memory = (int64_t)trouble_memory(context, context_deadline(context, MEMORY_TIME));
     return save_baseline(context, looks->baseline, err);
 }

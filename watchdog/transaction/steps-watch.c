@@ -253,8 +253,9 @@ static void save_memory(struct window *window, const struct probe_round *round) 
 static int decide(struct window *window, const struct probe_round *round, bool *ret_over, struct error *err) {
     struct context *context = window->context;
     char *probe = NULL, *reason = NULL;
-    enum verdict verdict = verdict_step(&window->rules, &window->memory, round->reports, round->count,
-                                        round->trouble, clock_boottime() - window->begun, &probe, &reason);
+    const struct verdict_host host = { .trouble = round->trouble, .busy = round->busy };
+    enum verdict verdict = verdict_step(&window->rules, &window->memory, round->reports, round->count, &host,
+                                        clock_boottime() - window->begun, &probe, &reason);
     *ret_over = false;
     switch (verdict) {
     case VERDICT_WAIT:

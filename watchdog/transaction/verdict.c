@@ -114,9 +114,10 @@ int verdict_memory_from_json(const json_t *value, struct verdict_memory *memory,
     return 0;
 }
 
-/* Row 1. */
-static enum probe_result effective(const struct probe_report *report, const char *trouble) {
-    return trouble && report->result == PROBE_FAIL ? PROBE_UNKNOWN : report->result;
+/* Rows 1 and 18. */
+static enum probe_result effective(const struct probe_report *report, const struct verdict_host *host) {
+    bool excused = host && (host->trouble || (host->busy && report->slow));
+    return excused && report->result == PROBE_FAIL ? PROBE_UNKNOWN : report->result;
 }
 
 struct picture {
@@ -125,7 +126,8 @@ struct picture {
     bool progress;                                       /* a migration is at work */
 };
 
-static struct picture look_at(const struct probe_report *reports, size_t count, const char *trouble) {
+static struct picture look_at(const struct probe_report *reports, size_t count,
+                              const struct verdict_host *host) {
     struct picture picture = { 0 };
     for (size_t i = 0; i < count; i++) {
         picture.progress =
@@ -133,7 +135,7 @@ static struct picture look_at(const struct probe_report *reports, size_t count, 
         if (reports[i].advisory || reports[i].progress)
             continue;
         picture.decides = true;
-        enum probe_result result = effective(&reports[i], trouble);
+        enum probe_result result = effective(&reports[i], host);
         if (result == PROBE_FAIL && reports[i].fatal && !picture.fatal)
             picture.fatal = &reports[i];
         if (result == PROBE_FAIL && !picture.failed)
@@ -220,12 +222,12 @@ static void count(struct verdict_counter *counter, const struct probe_report *re
 static const struct verdict_counter *count_all(const struct verdict_rules *rules,
                                                struct verdict_memory *memory,
                                                const struct probe_report *reports, size_t reports_count,
-                                               const char *trouble, char **ret_rule) {
+                                               const struct verdict_host *host, char **ret_rule) {
     for (size_t i = 0; i < reports_count; i++) {
         if (reports[i].advisory || reports[i].progress || !reports[i].looked)
             continue;
         struct verdict_counter *counter = counter_of(memory, reports[i].probe);
-        count(counter, &reports[i], effective(&reports[i], trouble));
+        count(counter, &reports[i], effective(&reports[i], host));
         *ret_rule = broken_rule(rules, &reports[i], counter);
         if (*ret_rule)
             return counter;
@@ -235,10 +237,10 @@ static const struct verdict_counter *count_all(const struct verdict_rules *rules
 
 static enum verdict step_in_window(const struct verdict_rules *rules, struct verdict_memory *memory,
                                    const struct probe_report *reports, size_t reports_count,
-                                   const char *trouble, const struct picture *picture, usec_t passed,
-                                   char **ret_probe, char **ret_reason) {
+                                   const struct verdict_host *host, const struct picture *picture,
+                                   usec_t passed, char **ret_probe, char **ret_reason) {
     char *rule = NULL;
-    const struct verdict_counter *broke = count_all(rules, memory, reports, reports_count, trouble, &rule);
+    const struct verdict_counter *broke = count_all(rules, memory, reports, reports_count, host, &rule);
     if (broke)
         return end_with(VERDICT_ROLL_BACK, broke->probe, broke->sentence, rule, ret_probe, ret_reason);
     if (!is_unknown(picture))
@@ -260,18 +262,19 @@ static enum verdict step_in_window(const struct verdict_rules *rules, struct ver
 }
 
 enum verdict verdict_step(const struct verdict_rules *rules, struct verdict_memory *memory,
-                          const struct probe_report *reports, size_t reports_count, const char *trouble,
-                          usec_t since_switch, char **ret_probe, char **ret_reason) {
+                          const struct probe_report *reports, size_t reports_count,
+                          const struct verdict_host *host, usec_t since_switch, char **ret_probe,
+                          char **ret_reason) {
     *ret_probe = *ret_reason = NULL;
     usec_t passed = since_switch > memory->last ? since_switch - memory->last : 0;
     memory->last = since_switch;
     if (passed > STEP_LONGEST + rules->interval)
         passed = STEP_LONGEST;
-    struct picture picture = look_at(reports, reports_count, trouble);
+    struct picture picture = look_at(reports, reports_count, host);
     if (picture.fatal)
         return end_with_report(VERDICT_ROLL_BACK, picture.fatal, NULL, ret_probe, ret_reason);
     if (!memory->first_pass)
         return step_before_pass(rules, memory, &picture, passed, ret_probe, ret_reason);
-    return step_in_window(rules, memory, reports, reports_count, trouble, &picture, passed, ret_probe,
+    return step_in_window(rules, memory, reports, reports_count, host, &picture, passed, ret_probe,
                           ret_reason);
 }

@@ -24,6 +24,7 @@
  * | 15  | window's clock at Duration    | fail in its latest look, but not row 10 or 11 | wait for its next look |
  * | 16  | it is at 3 x Duration         | the same still                          | keep, and tell a person   |
  * | 17  | before the first pass         | fail or unknown, none fatal, while Progress= shows a migration at work | the start clock begins again, until ProgressLimit |
+ * | 18  | the host is busy with other things | fail, and only too slow            | counts as unknown         |
  *
  * FailAfter and FailShare are the probe's own where it has them.
  *
@@ -74,10 +75,15 @@ enum verdict {
 };
 const char *verdict_name(enum verdict verdict);
 
+/* What a round says of the host: sentences, NULL none. */
+struct verdict_host {
+    const char *trouble, *busy;
+};
+
 /* One step, after each round. Of @reports the latest results are read, and `looked` says which are new.
- * @since_switch is on a clock that does not go back. @trouble: the round's host trouble, NULL none.
+ * @since_switch is on a clock that does not go back. @host may be NULL: all is well with it.
  * @ret_probe and @ret_reason (owned; NULL for wait, first pass and keep) name the probe and say why: "login:
  * POST /api/auth/login answered 500, wanted 200 (2 times in a row)". */
 enum verdict verdict_step(const struct verdict_rules *rules, struct verdict_memory *memory,
-                          const struct probe_report *reports, size_t count, const char *trouble,
+                          const struct probe_report *reports, size_t count, const struct verdict_host *host,
                           usec_t since_switch, char **ret_probe, char **ret_reason);
