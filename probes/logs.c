@@ -143,7 +143,9 @@ static int compile_all(const struct logs_settings *settings, struct sum *sum, st
     int r = settings->pass ? patterns_add(&sum->pass, settings->pass, err) : 0;
     for (char **fail = settings->fail; fail && *fail && r == 0; fail++)
         r = patterns_add(&sum->fail, *fail, err);
-    return r == 0 ? patterns_ready(&sum->fail, err) : r;
+    if (r == 0)
+        patterns_ready(&sum->fail);
+    return r;
 }
 
 static void run(const struct probe_look *look, struct probe_report *report) {

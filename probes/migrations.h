@@ -4,10 +4,15 @@
 
 #include <stddef.h>
 
+struct migration_pattern {
+    const char *needle; /* stands in whatever matches: the pattern is tried only where it does */
+    const char *text;   /* PCRE2; over one line, or with \n over a record */
+};
+
 struct pattern_set {
-    const char *name;            /* without the '@' */
-    const char *source;          /* where the wording comes from */
-    const char *const *patterns; /* PCRE2, ended by NULL */
+    const char *name;                         /* without the '@' */
+    const char *source;                       /* where the wording comes from */
+    const struct migration_pattern *patterns; /* ended by an entry without text */
 };
 
 /* Ended by an entry without a name. */

@@ -87,7 +87,7 @@ static void a_sign_is_what_the_old_release_does_not_log(void **state) {
     assert_int_equal(patterns_add(&fail, "(?s)begin.+end", NULL), 0);
     assert_int_equal(patterns_add(&fail, "@django", NULL), 0);
     assert_int_equal(patterns_add(&fail, "@prisma", NULL), 0);
-    assert_int_equal(patterns_ready(&fail, NULL), 0);
+    patterns_ready(&fail);
     for (size_t i = 0; i < ELEMENTS(cases); i++) {
         _cleanup_free_ char *line = judge_after(&fail, cases[i].baseline, cases[i].log, NULL);
         if (!string_equal(line, cases[i].line))

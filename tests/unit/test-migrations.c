@@ -1,87 +1,129 @@
-/* What failed migrations look like in a log. */
+/* What failed migrations look like in a log: tests/unit/migrations/. */
 
 #include "tests/unit/unit.h"
 
 #include <string.h>
 
+#include "probes/judge.h"
 #include "probes/migrations.h"
-#include "probes/pattern.h"
 #include "watchdog/base/memory.h"
 
-static int matches(const char *name, const char *line) {
-    const struct pattern_set *set = migration_patterns_find(name);
-    assert_non_null(set);
-    for (size_t i = 0; set->patterns[i]; i++) {
-        _cleanup_pattern_ struct pattern *pattern = NULL;
-        assert_int_equal(pattern_new(set->patterns[i], &pattern, NULL), 0);
-        int r = pattern_match(pattern, line, strlen(line), NULL);
-        assert_true(r >= 0);
-        if (r)
-            return 1;
+/* "\n", "\e" and "\\" of a line, in place. */
+static void unescape(char *text) {
+    char *to = text;
+    for (const char *at = text; *at; at++) {
+        if (*at == '\\' && at[1]) {
+            at++;
+            *to++ = (char)(*at == 'n' ? '\n' : *at == 'e' ? '\x1b' : *at);
+        } else if (*at != '\n') {
+            *to++ = *at;
+        }
     }
-    return 0;
+    *to = '\0';
+}
+
+/* JSON has escapes of its own. */
+static bool is_json(const char *text) {
+    return *text == '{';
+}
+
+static int judge_line_of(void *userdata, const char *time, const char *text, size_t size) {
+    struct judge *judge = ((void **)userdata)[0];
+    struct judge_record *record = ((void **)userdata)[1];
+    int r = judge_line(judge, record, time, text, size);
+    return r < 0 ? r : 0;
+}
+
+static bool fails(const struct patterns *patterns, const char *log) {
+    const struct patterns pass = { 0 };
+    struct judge judge = { .fail = patterns, .pass = &pass };
+    struct judge_record record = { 0 };
+    struct line_stream stream = { 0 };
+    void *both[] = { &judge, &record };
+    assert_true(lines_feed(&stream, log, strlen(log), judge_line_of, both) >= 0);
+    assert_true(lines_end(&stream, judge_line_of, both) >= 0);
+    assert_int_equal(judge_end(&judge, &record), 0);
+    bool failed = judge.line != NULL;
+    lines_done(&stream);
+    judge_record_done(&record);
+    judge_done(&judge);
+    return failed;
+}
+
+static int judge_file(const char *name, const struct patterns *all) {
+    _cleanup_free_ char *path = xasprintf("tests/unit/migrations/%s.txt", name), *line = NULL,
+                        *own = xasprintf("@%s", name);
+    _cleanup_file_ FILE *file = fopen(path, "re");
+    struct patterns patterns = { 0 };
+    size_t size = 0;
+    int wrong = 0, failures = 0, harmless = 0, sources = 0;
+    if (!file)
+        fail_msg("\"%s\" is missing", path);
+    if (migration_patterns_find(name))
+        assert_int_equal(patterns_add(&patterns, own, NULL), 0);
+    patterns_ready(&patterns);
+    while (getline(&line, &size, file) > 0) {
+        char *text = line + 2;
+        if (is_json(text))
+            text[strcspn(text, "\n")] = '\0';
+        else
+            unescape(text);
+        failures += *line == '-';
+        harmless += *line == '+';
+        sources += *line == '#';
+        if ((*line == '-' && !fails(&patterns, text)) || (*line == '+' && fails(all, text))) {
+            print_error("%s: %s: %s\n", name, *line == '-' ? "not found" : "not harmless", text);
+            wrong++;
+        }
+    }
+    patterns_done(&patterns);
+    assert_true(sources > 0 && harmless > 0);
+    assert_true(failures > 2 || !migration_patterns_find(name));
+    return wrong;
 }
 
 static void failed_migrations_are_recognised_and_harmless_lines_are_not(void **state) {
     (void)state;
-    static const struct {
-        const char *tool, *line;
-        int failed;
-    } cases[] = {
-        { "prisma", "Error: P3018", 1 },
-        { "prisma", "A migration failed to apply. New migrations cannot be applied before the error is", 1 },
-        { "prisma", "migrate found failed migrations in the target database, new migrations will not be", 1 },
-        { "prisma", "No pending migrations to apply.", 0 },
-        { "prisma", "Error: P1001: Can't reach database server at `db:5432`", 0 },
-        { "knex", "migration file \"20230101_x.js\" failed", 1 },
-        { "knex", "migration failed with error: alter table \"x\" add column - already exists", 1 },
-        { "knex", "Batch 3 run: 2 migrations", 0 },
-        { "typeorm", "Migration \"AddUser1700000000000\" failed, error: column \"x\" does not exist", 1 },
-        { "typeorm", "Migration AddUser1700000000000 has been executed successfully.", 0 },
-        { "sequelize", "MigrationError: Migration 02.js (up) failed: Original error: relation exists", 1 },
-        { "sequelize", "ERROR: relation \"users\" already exists", 1 },
-        { "sequelize", "== 20200101-users: migrated (0.021s)", 0 },
-        { "django",
-          "  File \"/usr/lib/python3/dist-packages/django/db/migrations/executor.py\", line 135, in x", 1 },
-        { "django", "django.db.migrations.exceptions.InconsistentMigrationHistory: Migration a is applied",
-          1 },
-        { "django", "  Applying auth.0012_alter_user_first_name_max_length... OK", 0 },
-        { "rails", "StandardError: An error has occurred, this and all later migrations canceled:", 1 },
-        { "rails", "ActiveRecord::PendingMigrationError (", 1 },
-        { "rails", "== 2022 AddX: migrated (0.0021s) ======", 0 },
-        { "flyway",
-          "Migration of schema \"public\" to version \"3 - x\" failed! Please restore backups and roll", 1 },
-        { "flyway",
-          "Migration of schema \"public\" to version \"3 - x\" failed! Changes successfully rolled back.",
-          1 },
-        { "flyway", "org.flywaydb.core.api.exception.FlywayValidateException: Validate failed: x", 1 },
-        { "flyway", "Successfully applied 2 migrations to schema \"public\", now at version v3", 0 },
-        { "liquibase",
-          "liquibase.exception.MigrationFailedException: Migration failed for changeset a::1::b:", 1 },
-        { "liquibase", "Unexpected error running Liquibase: Migration failed for change set x", 1 },
-        { "liquibase", "Liquibase command 'update' was executed successfully.", 0 },
-        { "alembic", "FAILED: Can't locate revision identified by 'abc'", 1 },
-        { "alembic", "  File \"/app/alembic/versions/123_add.py\", line 20, in upgrade", 1 },
-        { "alembic", "INFO  [alembic.runtime.migration] Running upgrade a -> b, add x", 0 },
-        { "golang-migrate", "error: Dirty database version 7. Fix and force version.", 1 },
-        { "golang-migrate",
-          "error: migration failed: column \"x\" does not exist in line 0: ALTER TABLE (details: x)", 1 },
-        { "golang-migrate", "no change", 0 },
-        { "ecto", "** (Postgrex.Error) ERROR 42P07 (duplicate_table) relation \"users\" already exists", 1 },
-        { "ecto", "[info] == Migrated 20200101 in 0.0s", 0 },
-        { "laravel", "  2014_10_12_000000_create_users_table ........ 12.34ms FAIL", 1 },
-        { "laravel", "  SQLSTATE[42P07]: Duplicate table: 7 ERROR:  relation \"users\" already exists", 1 },
-        { "laravel", "  2014_10_12_000000_create_users_table ........ 12.34ms DONE", 0 },
-    };
-    for (size_t i = 0; i < ELEMENTS(cases); i++)
-        if (matches(cases[i].tool, cases[i].line) != cases[i].failed)
-            fail_msg("@%s: %s", cases[i].tool, cases[i].line);
+    struct patterns all = { 0 };
+    int wrong = 0;
+    for (const struct pattern_set *set = migration_patterns; set->name; set++) {
+        _cleanup_free_ char *name = xasprintf("@%s", set->name);
+        assert_int_equal(patterns_add(&all, name, NULL), 0);
+    }
+    patterns_ready(&all);
+    for (const struct pattern_set *set = migration_patterns; set->name; set++)
+        wrong += judge_file(set->name, &all);
+    wrong += judge_file("waiting", &all);
+    patterns_done(&all);
+    assert_int_equal(wrong, 0);
     assert_null(migration_patterns_find("unknown"));
+}
+
+/* Nothing that matches a pattern is without its needle: as far as the pattern's own text shows it. */
+static void needles_are_found_wherever_they_stand(void **state) {
+    (void)state;
+    static const char *const list[] = { "he", "she", "his", "hers", "x" };
+    static const struct {
+        const char *text;
+        unsigned found; /* bits */
+    } cases[] = {
+        { "", 0 },    { "ushers", 1 | 2 | 8 },   { "hi", 0 },     { "this", 4 },
+        { "hhe", 1 }, { "shis she", 4 | 2 | 1 }, { "\xffx", 16 }, { "hex", 1 | 16 },
+    };
+    struct needles *needles = needles_new(list, ELEMENTS(list));
+    for (size_t i = 0; i < ELEMENTS(cases); i++) {
+        struct needles_found found = { 0 };
+        bool any = needles_find(needles, cases[i].text, strlen(cases[i].text), &found);
+        assert_int_equal(any, cases[i].found != 0);
+        assert_int_equal(found.bits[0], cases[i].found);
+    }
+    needles_free(needles);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(failed_migrations_are_recognised_and_harmless_lines_are_not),
+        cmocka_unit_test(needles_are_found_wherever_they_stand),
     };
     return RUN(tests);
 }
