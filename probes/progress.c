@@ -62,8 +62,7 @@ static void run(const struct probe_look *look, struct probe_report *report) {
     int r = 0;
     for (char **text = look->view->settings->watch.progress; text && *text && r == 0; text++)
         r = patterns_add(&patterns, *text, &err);
-    if (r == 0)
-        r = patterns_ready(&patterns, &err);
+    patterns_ready(&patterns);
     if (r == 0)
         look_at_all(look, &patterns, report);
     else

@@ -16,6 +16,7 @@
 #include "watchdog/base/json.h"
 #include "watchdog/database/facts.h"
 #include "watchdog/database/clone.h"
+#include "watchdog/docker/log-driver.h"
 #include "watchdog/docker/project.h"
 #include "watchdog/snapshot/offhost.h"
 #include "watchdog/transaction/foreign.h"
@@ -55,6 +56,21 @@ static void look_at_service(struct looks *looks, const struct record_service *se
              "service \"%s\" is unhealthy", service->service);
 }
 
+/* Only where a probe wants logs: else nobody reads it. */
+static void look_at_log(struct looks *looks, const struct record_service *service) {
+    const struct container *container = project_container(looks->project, service->service);
+    _cleanup_free_ char *problem = container ? log_driver_problem(container->inspect) : NULL;
+    const struct settings *settings = looks->context->settings;
+    bool wanted = false;
+    for (size_t i = 0; i < settings->probes_count; i++)
+        for (size_t k = 0; k < settings->probes[i].keys_count; k++)
+            wanted = wanted || (string_equal(settings->probes[i].keys[k].name, "Kind") &&
+                                string_equal(settings->probes[i].keys[k].value, "logs"));
+    if (problem && wanted)
+        FIND(looks, "logs", false, true, "", "the log of \"%s\" cannot be read: %s", service->service,
+             problem);
+}
+
 static void look_at_pin(struct looks *looks, const struct record_service *service) {
     _cleanup_image_place_ struct image_place place = { 0 };
     _cleanup_error_ struct error err = ERROR_NONE;
@@ -72,6 +88,7 @@ static void look_at_services(struct looks *looks) {
         look_at_service(looks, service);
         if (service->database)
             continue;
+        look_at_log(looks, service);
         if (service->tag && service->digest) {
             followed++;
             look_at_pin(looks, service);
