@@ -43,6 +43,7 @@ class Upgrade:
     def __init__(self, application):
         self.began = time.monotonic()
         self.decided = None
+        self.passed = False  # every probe has passed once: users are let in
         self.lines = []
         self.switched = threading.Event()
         self.over = threading.Event()
@@ -59,6 +60,8 @@ class Upgrade:
             words = line.split()
             if words == ["watch"]:
                 self.switched.set()
+            elif line.startswith("every probe has passed"):
+                self.passed = True
             elif words[:2] in (["watch", "failed"], ["watch", "done"]):
                 self.decided = now
         self.switched.set()
@@ -120,6 +123,7 @@ class Row:
         self.ended = "error"
         self.probe = self.error = ""
         self.after = None
+        self.let_in = False
         self.took = 0.0
 
     def right(self):
@@ -190,6 +194,7 @@ class Runner:
         row.ended = upgrade.record.get("outcome") or f"code {upgrade.code}"
         row.probe = upgrade.record.get("failed_probe") or ""
         row.after = observer.latency() if observer else None
+        row.let_in = upgrade.passed
         (details / "upgrade.txt").write_text("\n".join(upgrade.lines) + "\n")
         (details / "report.json").write_text(json.dumps(upgrade.record, indent=1) + "\n")
         if observer and observer.errors:
@@ -328,11 +333,13 @@ def main():
                 say(f"    WRONG: {row.error}\n    details: {DETAILS / f'{kind.name}-{release.name}'}")
         runner.application.down()
     text, well = closing(rows)
-    latencies = [row.after for row in rows if row.after is not None]
     say(f"\n{len(rows)} releases in {(time.monotonic() - begun) / 60:.1f} min")
-    if latencies:
-        say(f"median detection {statistics.median(latencies):.1f} s after the fault was visible ({len(latencies)} bad releases; the slowest"
-            f" {max(latencies):.1f} s)")
+    for words, which in (("", rows), (" before users were let in", [row for row in rows if not row.let_in]),
+                         (" once users were let in", [row for row in rows if row.let_in])):
+        latencies = [row.after for row in which if row.after is not None]
+        if latencies:
+            say(f"median detection {statistics.median(latencies):.1f} s after the fault was visible{words} ({len(latencies)} bad releases;"
+                f" the slowest {max(latencies):.1f} s)")
     say(text)
     (CACHE / "releases.summary").write_text(f"releases: {text}\n")
     return 0 if well else 1
