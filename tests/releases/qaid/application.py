@@ -174,7 +174,7 @@ class Visitor:
             return False
         for address in linked:
             status, body, kind = self.request(way, "GET", urllib.parse.urljoin("/", address))
-            if status != 200 or len(body) < 20 or "html" in kind:
+            if status != 200 or len(body) < 20 or "html" in kind or body.lstrip().startswith(b"<"):
                 return False
         return True
 
@@ -195,11 +195,10 @@ class Visitor:
             return False
         if shown["status"] != "failed" or shown["steps"][2]["description"] != "Schritt „3“ prüfen – 確認":
             return False
-        pictures = [self.request(way, "GET", step["screenshot"])[::2] + (number,)
-                    for number, step in enumerate(shown["steps"]) if step["screenshot"]]
-        bodies = [self.request(way, "GET", step["screenshot"])[1] for step in shown["steps"][:2]]
-        return (len(pictures) == sample.SCREENSHOTS_PER_RUN and all(status == 200 and "image" in kind for status, kind, _ in pictures)
-                and all(body.startswith(b"\x89PNG") for body in bodies) and bodies[0] != bodies[1])
+        answers = [self.request(way, "GET", step["screenshot"]) for step in shown["steps"] if step["screenshot"]]
+        pictures, bodies = [(status, kind) for status, _, kind in answers], [body for _, body, _ in answers[:2]]
+        return (len(pictures) == sample.SCREENSHOTS_PER_RUN and all(status == 200 and "image" in kind for status, kind in pictures)
+                and all(body.startswith(b"\x89PNG") and b"IEND" in body[-8:] for body in bodies) and bodies[0] != bodies[1])
 
     def keeps_out(self, way):
         return self.request(way, "POST", "/api/auth/login", {"email": sample.EMAIL, "password": "not the password"})[0] in (401, 403, 429)

@@ -190,13 +190,13 @@ FLAPPING = (
 )
 
 HARMLESS = (
-    good("plain", "harmless", "nothing: a migration and new features", "the vendor's minor release", version="1.3.0", sample=True),
+    good("plain", "harmless", "nothing: a migration and new features", "the vendor's minor release", version="1.3.0"),
     good("patch", "harmless", "nothing: no migration", "the vendor's patch release", version="1.2.4"),
     good("slow-migration", "harmless", "a migration of eight seconds", "FuzzyGrim/Yamtrack#637", version="2.0.0",
          environment={"QAID_MIGRATION_SECONDS": "8"}, others={"frontend": "2.0.0"}, sample=True),
     good("one-restart", "harmless", "restarts once: the database did not let it in yet", "mindersec/minder#320", fault="one_restart"),
     good("slow-start", "harmless", "answers 503 for eight seconds while it warms up", "darthnorse/dockmon#7", fault="slow_start"),
-    good("words", "harmless", "\"error\" and \"failed\" in harmless lines", OWN, fault="words", sample=True),
+    good("words", "harmless", "\"error\" and \"failed\" in harmless lines", OWN, fault="words"),
     good("deprecations", "harmless", "warns of what is deprecated", OWN, fault="deprecations"),
     good("flood", "harmless", "logs sixty thousand lines: debugging was left on", OWN, fault="flood"),
     good("json-differently", "harmless", "other order of keys, indented, other headers", OWN,
@@ -208,7 +208,7 @@ HARMLESS = (
          + page("s/app[.]js/app.8d1f0c2b.js/", "s/app[.]css/app.77aa01.css/")),
     good("frontend-only", "harmless", "only the frontend is new", "the vendor's patch release", frontend=page("s/QAID/QAID 2/"),
          others={"server": "1.2.3"}),
-    good("one-lost", "harmless", "one single request fails", "darthnorse/dockmon#7", fault="one_lost", sample=True),
+    good("one-lost", "harmless", "one single request fails", "darthnorse/dockmon#7", fault="one_lost"),
     good("one-slow", "harmless", "one single request takes three seconds", OWN, fault="one_slow"),
     good("login-limit", "harmless", "allows five logins a minute", OWN, fault="login_limit", sample=True),
     good("a-bit-slower", "harmless", "each request takes some milliseconds more", OWN, fault="a_bit_slower"),

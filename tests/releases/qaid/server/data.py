@@ -31,4 +31,4 @@ states_overwritten = changes("UPDATE test_runs SET status = 'passed'; UPDATE tes
 # The migration is written down as done, its second half was not.
 half_applied = changes("DROP TABLE step_screenshots")
 read_only = changes("ALTER DATABASE qaid SET default_transaction_read_only = on")
-links_lost = changes("DELETE FROM step_screenshots WHERE step_id % 2 = 0")
+links_lost = changes("DELETE FROM step_screenshots USING test_steps s WHERE s.id = step_id AND s.position % 2 = 0")
