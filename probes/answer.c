@@ -318,8 +318,33 @@ bool answer_judge(struct judgement *judgement) {
     return true;
 }
 
+/* What the comparison with the running release is made of. */
+static void explain_baseline(struct judgement *judgement) {
+    const json_t *paths = json_object_get(json_object_get(judgement->kept, "volatile"),
+                                          judgement->settings->same ? "same" : "json"),
+                 *path;
+    json_t *shown = json_array();
+    size_t i;
+    json_array_foreach(paths, i, path) {
+        _cleanup_free_ char *text = volatile_show(path);
+        /* the place of Same='s value says nothing */
+        bool first = string_starts_with(text, ".[0].") || string_equal(text, ".[0]");
+        bool each = string_starts_with(text, ".[].") && judgement->settings->same;
+        json_array_append_new(shown, json_text_string(first ? text + 4 : each ? text + 3 : text));
+    }
+    if (is_second_look(judgement))
+        probe_explain(judgement->report, "baseline",
+                      json_pack("{s:I, s:o}", "milliseconds",
+                                json_get_integer(judgement->look->baseline, "milliseconds", 0),
+                                "changes by itself", shown));
+    else
+        json_decref(shown);
+}
+
 void answer_end(struct judgement *judgement) {
     struct probe_report *report = judgement->report;
+    if (judgement->look->explain)
+        explain_baseline(judgement);
     report->answer = take_ptr(judgement->kept);
     /* What passed needs no evidence, and its answer may hold secrets that nobody named. */
     if (report->result != PROBE_PASS && !report->evidence)

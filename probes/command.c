@@ -21,6 +21,7 @@
 #define OUTPUT_LIMIT ((size_t)1024 * 1024)
 #define LINE_LIMIT_SHOWN 160
 #define EVIDENCE_LIMIT 400
+#define OWN_VARIABLES 6                  /* those that fill() begins with */
 #define SWEEP_TIME (500 * USEC_PER_MSEC) /* less than what a look may take beyond its time */
 
 /* monitoring-plugins.org, Development Guidelines, "Plugin Return Codes" */
@@ -173,10 +174,11 @@ static void explain(struct command_look *command, const struct process_result *r
     json_t *argv = json_array(), *environment = json_array();
     for (char **word = command->settings->argv; *word; word++)
         json_array_append_new(argv, json_text_string(*word));
-    for (char **entry = command->environment; entry && *entry; entry++) {
-        _cleanup_free_ char *masked = secrets_mask(&command->secrets, *entry, strlen(*entry));
-        json_array_append_new(environment, json_text_string(masked));
-    }
+    /* ours as they are, the others as written: a value that is too short to be masked is not shown either */
+    for (size_t i = 0; i < OWN_VARIABLES && command->environment[i]; i++)
+        json_array_append_new(environment, json_text_string(command->environment[i]));
+    for (char **entry = command->settings->environment; entry && *entry; entry++)
+        json_array_append_new(environment, json_text_string(*entry));
     _cleanup_free_ char *output =
                             secrets_excerpt(&command->secrets, result->output.text ? result->output.text : "",
                                             result->output.size, 2000),

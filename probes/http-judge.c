@@ -46,6 +46,10 @@ void http_judge(struct http_look *http, const struct http_answer *answer, json_t
     report->measured =
         json_pack("{s:I, s:I, s:I}", "status", (json_int_t)answer->status, "milliseconds",
                   (json_int_t)(answer->took / USEC_PER_MSEC), "bytes", (json_int_t)answer->body.size);
+    json_object_set_new(report->measured, "type", json_text_string(answer->type));
+    json_t *shape = http->look->view->is_baseline ? http_shape(answer, judgement.json) : NULL;
+    if (shape)
+        json_object_set_new(report->measured, "keys", shape);
     if (judge_status(&judgement, http, answer) && answer_judge(&judgement))
         http_assets(http, &judgement);
     answer_end(&judgement);

@@ -10,12 +10,15 @@
 #include "watchdog/docker/engine.h"
 
 #define REDIRECTS_LIMIT 10L
+#define HEADERS_LIMIT ((size_t)16 * 1024)
 #define RETRY_AFTER_LONGEST USEC_PER_HOUR
 
 void http_answer_done(struct http_answer *answer) {
     buffer_done(&answer->body);
     free(answer->type);
     free(answer->location);
+    free(answer->peer);
+    buffer_done(&answer->headers);
     *answer = (struct http_answer){ 0 };
 }
 
@@ -45,6 +48,17 @@ static size_t sink_write(char *data, size_t one, size_t size, void *userdata) {
         return CURL_WRITEFUNC_ERROR;
     }
     buffer_append(sink->body, data, size);
+    return size;
+}
+
+/* Each answer of a chain of redirects begins anew; only the last one's stay. */
+static size_t take_header(char *data, size_t one, size_t size, void *userdata) {
+    struct buffer *headers = userdata;
+    (void)one;
+    if (size > 5 && strncmp(data, "HTTP/", 5) == 0)
+        headers->size = 0;
+    if (headers->size + size < HEADERS_LIMIT)
+        buffer_append(headers, data, size);
     return size;
 }
 
@@ -203,7 +217,8 @@ static enum http_fault fault_of(struct http_look *http, CURLcode code, const str
 
 static void read_answer(CURL *curl, struct http_answer *answer) {
     curl_off_t took = 0, retry_after = 0;
-    char *type = NULL, *location = NULL;
+    char *type = NULL, *location = NULL, *address = NULL;
+    long port = 0;
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &answer->status);
     curl_easy_getinfo(curl, CURLINFO_TOTAL_TIME_T, &took);
     curl_easy_getinfo(curl, CURLINFO_RETRY_AFTER, &retry_after);
@@ -216,6 +231,9 @@ static void read_answer(CURL *curl, struct http_answer *answer) {
                                             : 0;
     answer->type = xstrdup(type);
     answer->location = xstrdup(location);
+    curl_easy_getinfo(curl, CURLINFO_PRIMARY_IP, &address);
+    curl_easy_getinfo(curl, CURLINFO_PRIMARY_PORT, &port);
+    answer->peer = xasprintf("%s port %ld", address ? address : "", port);
     if (!answer->body.text)
         buffer_append(&answer->body, "", 0);
 }
@@ -229,6 +247,8 @@ enum http_fault http_transfer(struct http_look *http, const char *asset, struct 
     struct sink sink = { .body = &answer.body, .limit = http->settings->max_body };
     curl_easy_reset(http->curl);
     set_common(http, url, &sink, words);
+    curl_easy_setopt(http->curl, CURLOPT_HEADERFUNCTION, take_header);
+    curl_easy_setopt(http->curl, CURLOPT_HEADERDATA, &answer.headers);
     if (!asset || is_own(http, url))
         if (add_headers(http, &headers, err) < 0)
             return HTTP_FAULT_UNKNOWN;
@@ -255,5 +275,7 @@ enum http_fault http_transfer(struct http_look *http, const char *asset, struct 
     curl_easy_setopt(http->curl, CURLOPT_HTTPHEADER, NULL);
     curl_easy_setopt(http->curl, CURLOPT_CONNECT_TO, NULL);
     curl_easy_setopt(http->curl, CURLOPT_ERRORBUFFER, NULL);
+    curl_easy_setopt(http->curl, CURLOPT_HEADERFUNCTION, NULL);
+    curl_easy_setopt(http->curl, CURLOPT_HEADERDATA, NULL);
     return fault;
 }

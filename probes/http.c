@@ -91,12 +91,16 @@ static void run(const struct probe_look *look, struct probe_report *report) {
     enum http_fault fault = http_url(&http, &err) < 0 ? HTTP_FAULT_UNKNOWN : http_route(&http, &err);
     if (!fault)
         fault = http_transfer(&http, NULL, &answer, &err);
+    if (look->explain)
+        http_explain_request(&http, report);
     if (fault) {
         give_up(&http, fault, &err, report);
     } else {
         json_t *captures = json_object(), *cookies = save_cookies(&http);
         http_judge(&http, &answer, captures, report);
         slow_down(look, answer.status, report);
+        if (look->explain)
+            http_explain_answer(&http, &answer, report);
         report->session = json_pack("{s:o, s:o}", "captures", captures, "cookies", cookies);
     }
     http_answer_done(&answer);

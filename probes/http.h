@@ -46,8 +46,10 @@ bool http_status_wanted(const struct http_settings *settings, long status);
 struct http_answer {
     long status;
     struct buffer body;
-    char *type;     /* Content-Type, "" none */
-    char *location; /* where a redirect leads, "" none */
+    char *type;            /* Content-Type, "" none */
+    char *location;        /* where a redirect leads, "" none */
+    char *peer;            /* the address that it came from */
+    struct buffer headers; /* of the last answer, as they came */
     usec_t took;
     usec_t retry_after;
 };
@@ -83,6 +85,13 @@ enum http_fault http_transfer(struct http_look *http, const char *asset, struct 
  * @captures and to the secrets. */
 void http_judge(struct http_look *http, const struct http_answer *answer, json_t *captures,
                 struct probe_report *report);
+/* With --explain: what was asked and where, and what came back. */
+void http_explain_request(const struct http_look *http, struct probe_report *report);
+void http_explain_answer(const struct http_look *http, const struct http_answer *answer,
+                         struct probe_report *report);
+/* The names in a JSON answer, as a text that helps to write jq programs; @parsed NULL: not parsed yet. New
+ * reference, NULL: it is no JSON. */
+json_t *http_shape(const struct http_answer *answer, const json_t *parsed);
 /* Gets what Assets= finds in an answer that passed; the report fails when something is not what it should be.
  */
 void http_assets(struct http_look *http, struct judgement *judgement);

@@ -86,7 +86,8 @@ struct probe_view {
         *baseline;       /* of baseline_make(); NULL: this round makes one, or compares with nothing. With
                             is_baseline: the one that an earlier round made, to find out what changes by itself */
     bool is_baseline;    /* the old release is looked at: what its log says is no sign, but remembered */
-    const char *explain; /* the probe that is to explain itself, for a person; NULL: none */
+    const char *explain; /* the probe that is to explain itself, for a person: it and what it comes
+                            after are looked at, and no others; NULL: none */
     /* What else is wrong with the host: the same as round.h's trouble and busy, owned by the caller, NULL
      * none. Called in a child of the round with @host; may be NULL. */
     void (*look_at_host)(void *host, usec_t deadline, char **ret_trouble, char **ret_busy);

@@ -423,6 +423,13 @@ static struct probe_view set_back(const struct probe_view *view, usec_t back) {
     return moved;
 }
 
+/* One that explains itself is looked at with what it comes after, and nothing else. */
+static bool is_wanted(const struct probe_set *set, const struct probe_view *view, size_t index) {
+    const struct probe *explained = view->explain ? probe_set_find(set, view->explain) : NULL;
+    return !explained || explained == &set->probes[index] ||
+           probe_set_is_ancestor(set, (size_t)(explained - set->probes), index);
+}
+
 int probe_round_run(const struct probe_set *set, const struct probe_view *view, struct probe_memory *memory,
                     usec_t deadline, struct probe_round *ret, struct error *err) {
     look_at_clock(memory);
@@ -439,7 +446,7 @@ int probe_round_run(const struct probe_set *set, const struct probe_view *view, 
     usec_t now = clock_boottime();
     memory_fit(memory, set);
     for (size_t i = 0; i < set->count; i++) {
-        round.due[i] = memory_is_due(memory, set, i, &moved, now);
+        round.due[i] = is_wanted(set, view, i) && memory_is_due(memory, set, i, &moved, now);
         if (round.due[i])
             add_lane(&round, set->lane[i]);
     }

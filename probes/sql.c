@@ -266,6 +266,29 @@ static void judge(struct sql_look *sql, json_t *captures) {
     answer_end(&judgement);
 }
 
+/* Values stand as their names. */
+static void explain(struct sql_look *sql) {
+    if (!sql->look->explain)
+        return;
+    json_t *names = json_array();
+    for (char **name = sql->names; name && *name; name++)
+        json_array_append_new(names, json_text_string(*name));
+    probe_explain(sql->report, "request",
+                  json_pack("{s:s, s:o, s:o, s:s?}", "database", sql->database, "query",
+                            json_text_string(sql->sql ? sql->sql : sql->settings->query), "parameters", names,
+                            "role", sql->settings->role));
+    if (sql->container)
+        probe_explain(sql->report, "connection", json_text_string(sql->container->name));
+    if (!sql->rows)
+        return;
+    _cleanup_json_ json_t *answer = sql_answer(sql->rows, sql->columns);
+    _cleanup_free_ char *text = json_text(answer);
+    _cleanup_free_ char *shown = secrets_excerpt(&sql->secrets, text, strlen(text), 2000);
+    probe_explain(sql->report, "answer",
+                  json_pack("{s:I, s:I, s:o}", "rows", (json_int_t)json_array_size(sql->rows), "milliseconds",
+                            (json_int_t)(sql->took / USEC_PER_MSEC), "value", json_text_string(shown)));
+}
+
 static void load_captures(struct sql_look *sql) {
     const char *name;
     const json_t *value;
@@ -283,7 +306,9 @@ static void run(const struct probe_look *look, struct probe_report *report) {
                             .database =
                                 settings->database ? settings->database : application->database.names[0] };
     load_captures(&sql);
-    if (ask(&sql)) {
+    bool asked = ask(&sql);
+    explain(&sql);
+    if (asked) {
         json_t *captures = json_object();
         judge(&sql, captures);
         report->session = json_pack("{s:o, s:[]}", "captures", captures, "cookies");

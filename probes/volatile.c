@@ -116,7 +116,9 @@ static void show_path(struct buffer *text, const json_t *place) {
     size_t i;
     const json_t *step;
     json_array_foreach(place, i, step) {
-        if (json_is_integer(step))
+        if (json_is_null(step))
+            buffer_printf(text, "%s[]", text->size ? "" : ".");
+        else if (json_is_integer(step))
             buffer_printf(text, "%s[%lld]", text->size ? "" : ".", (long long)json_integer_value(step));
         else if (is_plain_name(json_string_value(step)))
             buffer_printf(text, ".%s", json_string_value(step));
@@ -125,6 +127,12 @@ static void show_path(struct buffer *text, const json_t *place) {
     }
     if (!text->size)
         buffer_append(text, ".", 1);
+}
+
+char *volatile_show(const json_t *path) {
+    struct buffer text = { 0 };
+    show_path(&text, path);
+    return buffer_take(&text);
 }
 
 static void show_value(struct buffer *text, const json_t *value) {

@@ -26,5 +26,8 @@ bool volatile_has(const json_t *paths, const json_t *path);
  */
 bool volatile_same(const json_t *baseline, const json_t *now, const json_t *paths, char **ret_where);
 
+/* The path as jq writes it, ".steps[].screenshot"; owned by the caller. */
+char *volatile_show(const json_t *path);
+
 /* A copy of @now in which the values at @paths are those of @baseline. New reference. */
 json_t *volatile_settled(const json_t *now, const json_t *baseline, const json_t *paths);

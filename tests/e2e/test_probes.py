@@ -61,18 +61,19 @@ class Bench:
                      *(["--init"] if script is not None else []),
                      *(part for key, value in labels.items() for part in ("--label", f"{key}={value}")), *options]
         arguments += ["--user", "0"]
-        arguments += ["--entrypoint", "busybox", image(), "sh", "-c", script] if script is not None else [image()]
+        name_of_image = facts.pop("image", None) or image()
+        arguments += ["--entrypoint", "busybox", name_of_image, "sh", "-c", script] if script is not None else [name_of_image]
         docker(*arguments, check=not facts.pop("may_fail", False))
         if expected:
             self.expected.append({"service": service, **facts})
         return name
 
-    def configure(self, probes, port=GATE_PORT):
+    def configure(self, probes, port=GATE_PORT, base=None):
         path = self.directory / "app.conf"
         head = f"""
             [App]
             Directory={self.directory}
-            BaseUrl=http://127.0.0.1:{port}
+            BaseUrl={base or f"http://127.0.0.1:{port}"}
             [Database]
             Service=db
             Name=app
@@ -538,6 +539,73 @@ def test_requests_go_to_the_twin_while_the_gate_is_shut(bench):
     assert probes["page"]["result"] == "fail"
     assert 'does not match "twin"' in probes["page"]["sentence"]
     assert probes["containers"]["result"] == "pass"
+
+
+TLS_SERVER = """printf '%s' '
+{
+    admin off
+    auto_https disable_redirects
+    skip_install_trust
+}
+https://app.example:8443 {
+    tls internal
+    header /login Set-Cookie "session=s3ss10n; Secure; HttpOnly; Path=/"
+    respond /login "welcome"
+    redir /old /new
+    respond /new "NAME {http.request.tls.server_name} {http.request.host}"
+    @in {
+        path /private
+        header_regexp Cookie session=s3ss10n
+    }
+    respond @in "inside"
+    respond 403
+}' >/Caddyfile; exec caddy run --adapter caddyfile --config /Caddyfile"""
+
+
+def test_tls_with_an_own_ca_goes_through_the_twin(bench):
+    published = ["-p", f"127.0.0.1:{GATE_PORT}:8443", "-e", "XDG_DATA_HOME=/data"]
+    bench.run("gate", TLS_SERVER.replace("NAME", "gate"), *published, verb="create", image="127.0.0.1:5000/qaid/caddy:2")
+    twin = bench.run("gate", TLS_SERVER.replace("NAME", "twin"), *published[2:], name=f"{PROJECT}-twin", oneoff=True, expected=False,
+                     image="127.0.0.1:5000/qaid/caddy:2")
+    ca = bench.directory / "ca.pem"
+    wait_until(lambda: subprocess.run(["docker", "cp", f"{twin}:/data/caddy/pki/authorities/local/root.crt", ca], capture_output=True).returncode == 0)
+    bench.configure(f"""
+        [Probe page]
+        Kind=http
+        Request=GET /new
+        Match=^twin app\\.example app\\.example$
+        Ca={ca}
+        [Probe no-ca]
+        Kind=http
+        Request=GET /new
+        [Probe redirected]
+        Kind=http
+        Request=GET /old
+        Ca={ca}
+        [Probe followed]
+        Kind=http
+        Request=GET /old
+        FollowRedirects=yes
+        Match=^twin
+        Ca={ca}
+        [Probe login]
+        Kind=http
+        Request=GET /login
+        Ca={ca}
+        [Probe private]
+        Kind=http
+        After=login
+        Request=GET /private
+        Match=inside
+        Ca={ca}
+    """, base=f"https://app.example:{GATE_PORT}")
+    shut = {"gate": "gate", "twin": twin}
+    bench.look_until("pass", "page", **shut)
+    probes = bench.look(**shut)
+    results = {name: report["result"] for name, report in probes.items()}
+    assert results == {"page": "pass", "no-ca": "fail", "redirected": "fail", "followed": "pass", "login": "pass", "private": "pass"}, probes
+    assert "certificate" in probes["no-ca"]["sentence"]
+    assert "answered 302 to https://app.example" in probes["redirected"]["sentence"]
 
 
 def test_a_token_that_the_application_forgot_is_renewed_but_not_too_often(bench):

@@ -38,6 +38,11 @@ static const struct option_row rollback_options[] = {
     { 0 },
 };
 
+static const struct option_row probe_options[] = {
+    { "--explain", "NAME", OPTION_TEXT, AT(explain), "one probe: what it sent, saw and compared" },
+    { 0 },
+};
+
 static const struct option_row snapshot_options[] = {
     { "--verify", "checksums|restore", OPTION_HOW, AT(verify),
       "read everything back; with restore, restore the dump beside the database and count its rows" },
@@ -54,7 +59,7 @@ const struct command commands[] = {
       upgrade_options,
       command_upgrade,
       "upgrade to what the registry has, watch it, roll back if it fails" },
-    { "probe", "APP", 1, { APP }, NULL, command_probe, "every probe once" },
+    { "probe", "APP", 1, { APP }, probe_options, command_probe, "every probe once, and what it saw" },
     { "snapshot", "APP", 1, { APP }, snapshot_options, command_snapshot, "make a snapshot now" },
     { "snapshots", "APP", 1, { APP }, snapshot_options, command_snapshots, "the snapshots there are" },
     { "rollback",

@@ -20,6 +20,7 @@ struct options {
     bool json, help, version;
 
     const char *app;        /* NULL: not given */
+    const char *explain;    /* probe: the one that is to explain itself; NULL: none */
     const char *id;         /* of a transaction or snapshot; NULL: not given */
     bool yes;               /* rollback: do not ask */
     bool here;              /* upgrade: in this process, not through systemd */
