@@ -161,16 +161,27 @@ _Noreturn void look_at_lane(struct look_job *job) {
     _exit(0);
 }
 
+static void say_of_host(const struct look_job *job, const char *trouble, const char *busy) {
+    say(job, json_pack("{s:o, s:o}", "trouble", trouble ? json_text_string(trouble) : json_null(), "busy",
+                       busy ? json_text_string(busy) : json_null()));
+}
+
+/* First whether Docker and the database are there at all: when that cannot be found out in time, it is
+ * trouble. What comes after it may take too long without being any. */
 _Noreturn void look_at_host(struct look_job *job) {
     usec_t deadline = deadline_in(HOST_TIME);
     const struct probe_view *view = job->view;
-    char *busy = NULL, *more = NULL, *trouble;
+    char *trouble, *busy = NULL;
+    bool slow = false;
     deadline = deadline < job->deadline ? deadline : job->deadline;
     trouble = host_trouble(view, deadline);
-    if (!trouble && view->look_at_host)
-        view->look_at_host(view->host, deadline, &more, &busy);
-    trouble = trouble ? trouble : more;
-    say(job, json_pack("{s:o, s:o}", "trouble", trouble ? json_text_string(trouble) : json_null(), "busy",
-                       busy ? json_text_string(busy) : json_null()));
+    say_of_host(job, trouble, NULL);
+    for (size_t i = 0; i < job->set->count; i++)
+        slow =
+            slow || (job->memory->entries[i].last.slow && job->memory->entries[i].last.result == PROBE_FAIL);
+    if (!trouble && view->look_at_host) {
+        view->look_at_host(view->host, slow, deadline, &trouble, &busy);
+        say_of_host(job, trouble, busy);
+    }
     _exit(0);
 }

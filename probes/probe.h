@@ -89,8 +89,9 @@ struct probe_view {
     const char *explain; /* the probe that is to explain itself, for a person: it and what it comes
                             after are looked at, and no others; NULL: none */
     /* What else is wrong with the host: the same as round.h's trouble and busy, owned by the caller, NULL
-     * none. Called in a child of the round with @host; may be NULL. */
-    void (*look_at_host)(void *host, usec_t deadline, char **ret_trouble, char **ret_busy);
+     * none. Called in a child of the round with @host, and with @slow when a
+     * probe failed that was only slow; may be NULL. */
+    void (*look_at_host)(void *host, bool slow, usec_t deadline, char **ret_trouble, char **ret_busy);
     void *host;
     bool stop_on_fatal; /* a fatal sign of a deciding probe ends the round: the rest stays not looked at */
 };

@@ -245,7 +245,8 @@ static bool is_left(const struct round *round, const struct lane *lane, size_t i
  * a new child. One that did not even begin would not begin in another child either. */
 static void child_failed(struct round *round, struct lane *lane, const char *why) {
     if (is_host(round, lane)) {
-        replace_string(round->trouble, xasprintf("the look at the host %s", why));
+        if (lane->wanted)
+            replace_string(round->trouble, xasprintf("the look at the host %s", why));
         lane->wanted = false;
         return;
     }

@@ -178,7 +178,7 @@ class Program:
 
     def set(self, key, value):
         """Another value for a key that stands once in the configuration."""
-        text, count = re.subn(f"(?m)^{key}=.*$", f"{key}={value}", self.application.config.read_text())
+        text, count = re.subn(f"(?m)^{key}=.*$", lambda _: f"{key}={value}", self.application.config.read_text())
         assert count == 1, f"{key}= stands {count} times in the configuration"
         self.application.config.write_text(text)
 

@@ -191,10 +191,11 @@ static double processors_waited(void) {
     return load > 4.0 * (double)sysconf(_SC_NPROCESSORS_ONLN) ? 100.0 : 0;
 }
 
-static void read_processors(struct context *context, const struct container *list, size_t count,
-                            struct trouble_facts *facts, usec_t deadline) {
+static void read_processors(struct context *context, struct trouble_facts *facts, usec_t deadline) {
+    struct container *list = NULL;
+    size_t count = 0;
     facts->cpu_waited = processors_waited();
-    if (facts->cpu_waited < LIKELY_BUSY)
+    if (facts->cpu_waited < LIKELY_BUSY || context_containers(context, &list, &count, NULL) < 0)
         return;
     struct use before = use_of_all(context, list, count, deadline);
     deadline_sleep(deadline, MEASURED);
@@ -202,32 +203,36 @@ static void read_processors(struct context *context, const struct container *lis
     if (after.system > before.system && after.processor >= before.processor)
         facts->cpu_release =
             100.0 * (double)(after.processor - before.processor) / (double)(after.system - before.system);
+    containers_free(list, count);
 }
 
-static bool any_is_short(const struct trouble_facts *facts) {
-    _cleanup_free_ char *found = trouble_of_disks(facts);
-    return found;
-}
-
-void trouble_find(void *userdata, usec_t deadline, char **ret_trouble, char **ret_busy) {
-    struct context *context = userdata;
-    struct trouble_facts facts = { .memory_before = (uint64_t)context->record->memory };
+static void read_disks(struct context *context, struct trouble_facts *facts, usec_t deadline) {
     struct container *list = NULL;
     size_t count = 0;
-    context_containers(context, &list, &count, NULL);
-    add_disk(&facts, context->state->directory);
-    add_disk(&facts, context->engine ? engine_root_directory(context->engine) : NULL);
+    add_disk(facts, context->state->directory);
+    add_disk(facts, context->engine ? engine_root_directory(context->engine) : NULL);
     for (size_t i = 0; i < context->record->trees_count; i++)
-        add_disk(&facts, context->record->trees[i].path);
-    if (any_is_short(&facts))
-        facts.grown = containers_growth(context, list, count, deadline) + trees_growth(context, deadline) +
-                      databases_growth(context, deadline);
+        add_disk(facts, context->record->trees[i].path);
+    _cleanup_free_ char *found = trouble_of_disks(facts);
+    if (!found || context_containers(context, &list, &count, NULL) < 0)
+        return;
+    facts->grown = containers_growth(context, list, count, deadline) + trees_growth(context, deadline) +
+                   databases_growth(context, deadline);
+    containers_free(list, count);
+}
+
+/* What costs time to find out is only asked for when there is something to excuse. */
+void trouble_find(void *userdata, bool slow, usec_t deadline, char **ret_trouble, char **ret_busy) {
+    struct context *context = userdata;
+    struct trouble_facts facts = { .memory_before = (uint64_t)context->record->memory };
+    read_disks(context, &facts, deadline);
     read_memory(&facts);
-    facts.memory_release = use_of_all(context, list, count, deadline).memory;
+    if (trouble_memory_is_short(&facts))
+        facts.memory_release = trouble_memory(context, deadline);
     *ret_trouble = trouble_of_disks(&facts);
     if (!*ret_trouble)
         *ret_trouble = trouble_of_memory(&facts);
-    read_processors(context, list, count, &facts, deadline);
+    if (slow && !*ret_trouble)
+        read_processors(context, &facts, deadline);
     *ret_busy = trouble_of_processors(&facts);
-    containers_free(list, count);
 }

@@ -32,13 +32,16 @@ char *trouble_of_disks(const struct trouble_facts *facts) {
     return NULL;
 }
 
-char *trouble_of_memory(const struct trouble_facts *facts) {
+bool trouble_memory_is_short(const struct trouble_facts *facts) {
     uint64_t share = facts->memory / MEMORY_LEAST_SHARE, least = share < MEMORY_LEAST ? share : MEMORY_LEAST;
+    return facts->memory && (facts->memory_available < least || facts->memory_stalled >= MEMORY_STALLED);
+}
+
+char *trouble_of_memory(const struct trouble_facts *facts) {
     uint64_t used = facts->memory - facts->memory_available;
-    bool is_short = facts->memory_available < least || facts->memory_stalled >= MEMORY_STALLED;
     bool is_own = facts->memory_before ? facts->memory_release >= 2 * facts->memory_before + MEMORY_MORE
                                        : facts->memory_release >= used / 2;
-    if (!facts->memory || !is_short || is_own)
+    if (!trouble_memory_is_short(facts) || is_own)
         return NULL;
     return xasprintf("the machine is short of memory (%" PRIu64 " MiB left)", facts->memory_available / MIB);
 }

@@ -30,6 +30,7 @@ struct trouble_facts {
 
 /* Pure. A sentence owned by the caller, NULL: none. */
 char *trouble_of_disks(const struct trouble_facts *facts);
+bool trouble_memory_is_short(const struct trouble_facts *facts); /* whoever has taken it */
 char *trouble_of_memory(const struct trouble_facts *facts);
 /* The host is too busy to judge how fast the release is. */
 char *trouble_of_processors(const struct trouble_facts *facts);
@@ -40,4 +41,4 @@ uint64_t trouble_memory(struct context *context, usec_t deadline);
 
 /* struct probe_view's @look_at_host: in a child of the round, where something did not pass. @userdata: the
  * struct context. */
-void trouble_find(void *userdata, usec_t deadline, char **ret_trouble, char **ret_busy);
+void trouble_find(void *userdata, bool slow, usec_t deadline, char **ret_trouble, char **ret_busy);
