@@ -138,9 +138,12 @@ const struct phase_row machine_phases[PHASE_COUNT] = {
                           .stopped = FATE_GO_ON,
                           .dead = FATE_AGAIN,
                           .comment = "stop what failed, fence the database",
-                          ROWS({ STEP_START_DATABASE }, { STEP_POLICIES_OFF, .repeat = true }, { STEP_STOP },
-                               { STEP_SEE_STOPPED, .seen = SEEN_REPEAT }, { STEP_KEEP_LOGS },
-                               { STEP_COUNT_WRITES }, { STEP_FENCE }, { STEP_END_SESSIONS }) },
+                          /* Stopped before the database is asked for: what failed may hold all its
+                             connections. */
+                          ROWS({ STEP_POLICIES_OFF, .repeat = true }, { STEP_STOP },
+                               { STEP_SEE_STOPPED, .seen = SEEN_REPEAT }, { STEP_START_DATABASE },
+                               { STEP_KEEP_LOGS }, { STEP_COUNT_WRITES }, { STEP_FENCE },
+                               { STEP_END_SESSIONS }) },
     [PHASE_UNDO_DATA] = { .name = "undo-data",
                           .deadline = 6 * USEC_PER_HOUR,
                           .next = PHASE_UNDO_PINS,
