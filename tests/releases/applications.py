@@ -2,5 +2,6 @@
 
 from mediawiki.application import MediaWiki
 from qaid.application import Qaid
+from tryton.application import Tryton
 
-KINDS = (Qaid, MediaWiki)
+KINDS = (Qaid, MediaWiki, Tryton)

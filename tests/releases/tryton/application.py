@@ -97,7 +97,7 @@ class Tryton(Installed):
     new = "7.0"
     arguments = {"6.0": (), "7.0": ()}
     volatile = ("public.ir_session", "public.ir_session_wizard", "public.res_user_login_attempt", "public.ir_cache", "public.ir_queue",
-                "public.ir_cron", "public.ir_trigger_log")
+                "public.ir_cron", "public.ir_trigger_log", "public.ir_lang.write_date")
     releases = RELEASES
     visitor_kind = Clerk
 
