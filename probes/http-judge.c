@@ -9,6 +9,22 @@
 
 #define RETRY_AFTER_DEFAULT (30 * USEC_PER_SEC)
 
+/* The running release refuses what we know of it: that says nothing of the release, and a person has to look.
+ */
+static bool are_credentials_refused(struct judgement *judgement, const struct http_look *http, long status) {
+    _cleanup_strings_ char **names = NULL;
+    const struct probe *probe = http->look->probe;
+    if (!http->look->view->is_baseline || (status != 401 && status != 403))
+        return false;
+    probe->kind->placeholders(probe, &names);
+    if (!names)
+        return false;
+    _cleanup_free_ char *joined = strings_join(names, "}, %{");
+    probe_unknown(judgement->report, "%s answered %ld: the running release refuses %%{%s}; is it right?",
+                  judgement->subject, status, joined);
+    return true;
+}
+
 static bool judge_status(struct judgement *judgement, struct http_look *http,
                          const struct http_answer *answer) {
     const struct http_settings *settings = http->settings;
@@ -19,6 +35,8 @@ static bool judge_status(struct judgement *judgement, struct http_look *http,
         probe_unknown(judgement->report, "%s answered 429: too many requests", judgement->subject);
         return false;
     }
+    if (are_credentials_refused(judgement, http, answer->status))
+        return false;
     return answer_failed(judgement, "answered %ld%s%s, wanted %s", answer->status,
                          *answer->location ? " to " : "", answer->location, settings->status.text);
 }

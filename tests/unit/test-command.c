@@ -138,10 +138,11 @@ static void its_surroundings_are_clean(void **state) {
     (void)state;
     setenv("LEAK", "leaked", 1);
     static const char *const cases[] = {
-        "Command=/usr/bin/env\nNoMatch=LEAK\nMatch=(?m)^UPGRADE_APP=app$\nMatch=(?m)^UPGRADE_BASE_URL=http://"
-        "127.0.0.1:9$\n",
+        ("Command=/usr/bin/env\nNoMatch=LEAK\nMatch=(?m)^UPGRADE_APP=app$\n"
+         "Match=(?m)^UPGRADE_BASE_URL=http://127.0.0.1:9$\n"),
         "Command=/bin/pwd\nMatch=^/\\n$\n",
-        "Command=/bin/sh -c 'echo \"$PW\"'\nEnvironment=PW=<%{secret}>\nMatch=^<s[3]cret 'pw\" %\\{x\\}>$\n",
+        ("Command=/bin/sh -c 'echo \"$PW\"'\nEnvironment=PW=<%{secret}>\n"
+         "Match=^<s[3]cret 'pw\" %\\{x\\}>$\n"),
         "Command=/bin/cat\nInput=pw=%{secret};\nMatch=^pw=s[3]cret 'pw\" %\\{x\\};$\n",
         "Command=/bin/cat\nMatch=^$\n",
         /* its own directory is the fourth */

@@ -331,6 +331,22 @@ static void what_comes_after_a_failure_is_unknown(void **state) {
     bench_done(&bench);
 }
 
+static void credentials_that_the_running_release_refuses_are_named(void **state) {
+    (void)state;
+    struct bench bench = bench_of("[Probe it]\nKind=http\nRequest=POST /login\n"
+                                  "Json={\"password\": \"not %{probe-password}\"}\n");
+    bench.view.is_baseline = true;
+    struct probe_round round = look(&bench);
+    assert_int_equal(round.reports[0].result, PROBE_UNKNOWN);
+    assert_string_equal(
+        round.reports[0].sentence,
+        "POST /login answered 401: the running release refuses %{probe-password}; is it right?");
+    probe_round_done(&round);
+    bench.view.is_baseline = false;
+    expect_results(&bench, "f");
+    bench_done(&bench);
+}
+
 static void forms_with_a_csrf_field_and_cookies_are_chained(void **state) {
     (void)state;
     struct bench bench =
@@ -404,7 +420,7 @@ static void screenshots_must_be_all_there_whole_and_different(void **state) {
     (void)state;
     set_mode("shots=good");
     struct bench bench = bench_of("[Probe it]\nKind=http\nRequest=GET /shots\nAssets=.shots[]\nSame=true\n");
-    _cleanup_json_ json_t *baseline = settle_baseline(&bench);
+    json_t *baseline = settle_baseline(&bench);
     expect_look(&bench, "shots=good", PROBE_PASS, "its 3 assets load");
     expect_look(&bench, "shots=same", PROBE_FAIL, "its 3 assets are all the same");
     expect_look(&bench, "shots=twice", PROBE_FAIL, "only 2 of its 3 assets are different");
@@ -413,6 +429,7 @@ static void screenshots_must_be_all_there_whole_and_different(void **state) {
     expect_look(&bench, "shots=cut", PROBE_FAIL, "asset \"/shot/1.png\" is cut off");
     expect_look(&bench, "shots=short", PROBE_FAIL, "asset \"/shot/1.png\" got no answer");
     expect_look(&bench, "shots=good", PROBE_PASS, "");
+    json_decref(baseline);
     bench_done(&bench);
 }
 
@@ -420,12 +437,13 @@ static void what_a_page_links_to_must_load(void **state) {
     (void)state;
     set_mode("page=good");
     struct bench bench = bench_of("[Probe it]\nKind=http\nRequest=GET /page\nAssets=html\n");
-    _cleanup_json_ json_t *baseline = settle_baseline(&bench);
+    json_t *baseline = settle_baseline(&bench);
     expect_look(&bench, "page=good", PROBE_PASS, "3 of its 4 assets looked at load");
     expect_look(&bench, "page=renamed", PROBE_PASS, "");
     expect_look(&bench, "page=gone", PROBE_FAIL, "asset \"/asset/app-old.js\" answered 404");
     expect_look(&bench, "page=lost", PROBE_FAIL, "of the type \"text/html\", wanted a stylesheet");
     expect_look(&bench, "page=blank", PROBE_FAIL, "with no assets, the baseline had 4");
+    json_decref(baseline);
     bench_done(&bench);
 }
 
@@ -463,7 +481,7 @@ static void times_are_compared_with_the_baselines_own(void **state) {
     (void)state;
     set_mode("pause=0.3");
     struct bench bench = bench_of("[Probe it]\nKind=http\nRequest=GET /paused\nMaxTime=3x\n");
-    _cleanup_json_ json_t *baseline = settle_baseline(&bench);
+    json_t *baseline = settle_baseline(&bench);
     expect_look(&bench, "pause=0.6", PROBE_PASS, "");
     expect_look(&bench, "pause=1.5", PROBE_FAIL, "MaxTime=3x allows 9");
     bench_done(&bench);
@@ -474,6 +492,7 @@ static void times_are_compared_with_the_baselines_own(void **state) {
     expect_look(&bench, "pause=0.3", PROBE_PASS, "");
     expect_look(&bench, "pause=0.8", PROBE_FAIL, "allows 500ms");
     json_decref(quick);
+    json_decref(baseline);
     bench_done(&bench);
 }
 
@@ -628,6 +647,7 @@ int main(void) {
         cmocka_unit_test(certificates_are_checked),
         cmocka_unit_test(a_chain_logs_in_once_and_its_token_is_reused),
         cmocka_unit_test(what_comes_after_a_failure_is_unknown),
+        cmocka_unit_test(credentials_that_the_running_release_refuses_are_named),
         cmocka_unit_test(forms_with_a_csrf_field_and_cookies_are_chained),
         cmocka_unit_test(the_baseline_is_compared_with),
         cmocka_unit_test(screenshots_must_be_all_there_whole_and_different),
