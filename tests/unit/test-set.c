@@ -80,8 +80,8 @@ static void mistakes_are_refused_with_file_line_and_key(void **state) {
         { "[Watch]\nProgress=(\n[Probe a]\nKind=containers\n",
           "/etc/app.conf:9: [Watch] Progress=: expected" },
         { "[Probe a]\nRequest=GET /\n", "/etc/app.conf:8: [Probe a]: expected Kind=" },
-        { "[Probe a]\nKind=htp\n",
-          ":9: [Probe a] Kind=: expected one of \"containers\", \"logs\", \"http\", \"sql\", \"command\", not" },
+        { "[Probe a]\nKind=htp\n", ":9: [Probe a] Kind=: expected one of \"containers\", \"logs\", \"http\", "
+                                   "\"sql\", \"command\", not" },
         { "[Probe a]\nKind=command\n", ":8: [Probe a]: expected Command=" },
         { "[Probe a]\nKind=command\nCommand=check\n", "Command=: expected an absolute path" },
         { "[Probe a]\nKind=command\nCommand=/bin/a 'b\n", "Command=: expected another '" },
