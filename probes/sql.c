@@ -162,8 +162,9 @@ static bool run_statement(struct sql_look *sql, const char *text, bool with_valu
 static bool begin(struct sql_look *sql) {
     usec_t left = deadline_left(sql->look->deadline);
     usec_t time = left > 2 * SERVER_GIVES_UP ? left - SERVER_GIVES_UP : left / 2 + USEC_PER_MSEC;
+    usec_t milliseconds = time / USEC_PER_MSEC + 1;
     _cleanup_free_ char *timeout =
-        xasprintf("SET LOCAL statement_timeout = %llu", (unsigned long long)(time / USEC_PER_MSEC + 1));
+        xasprintf("SET LOCAL statement_timeout = %llu", (unsigned long long)milliseconds);
     _cleanup_free_ char *quoted =
         sql->settings->role ? sql_identifier(sql->connection, sql->settings->role) : NULL;
     _cleanup_free_ char *role = quoted ? xasprintf("SET LOCAL ROLE %s", quoted) : NULL;

@@ -95,7 +95,8 @@ bool log_may_be_cut(const struct log_driver *driver, const struct log_extent *ex
 bool log_rotates_within(const struct log_driver *driver, const struct log_extent *extent, usec_t span) {
     if (driver->size == 0 || extent->first == 0 || extent->began + span > extent->now)
         return false;
-    double stored = (double)(extent->bytes + extent->lines * (LINE_OVERHEAD / 2));
+    uint64_t least = extent->bytes + extent->lines * (LINE_OVERHEAD / 2);
+    double stored = (double)least;
     usec_t seen = extent->now > extent->first ? extent->now - extent->first : 1;
     return log_may_be_cut(driver, extent) &&
            stored * (double)span / (double)seen >= (double)(driver->files * driver->size);
