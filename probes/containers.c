@@ -13,6 +13,8 @@
 #define UP_AFTER_RESTART (10 * USEC_PER_SEC)
 /* A daemon that is told to stop ends its containers before it ends itself. */
 #define DAEMON_STOP_TIME (30 * USEC_PER_SEC)
+#define DAEMON_START_TIME USEC_PER_MINUTE
+#define STOP_TIME USEC_PER_MINUTE /* a stop takes as long as its stop_grace_period; longer ones are rare */
 
 struct finding {
     enum probe_result result;
@@ -28,12 +30,31 @@ static const char *name_of(const struct container *container) {
     return *container->service ? container->service : container->name;
 }
 
+static bool is_between(usec_t time, usec_t from, usec_t to) {
+    return time && time >= from && time <= to;
+}
+
+/* It went down with the daemon (or found itself without one) and was started by the next one. */
+static bool was_restarted_by_the_daemon(const struct containers_facts *facts,
+                                        const struct container *container) {
+    usec_t daemon = facts->daemon_started;
+    return daemon > 0 && is_between(container->started, daemon, daemon + DAEMON_START_TIME) &&
+           is_between(container->finished + DAEMON_STOP_TIME, daemon, daemon + 2 * DAEMON_STOP_TIME);
+}
+
+/* Somebody told Docker to stop it: that is not what a release does. */
+static bool was_stopped_by_hand(const struct probe_view *view, const struct container *container) {
+    usec_t asked = (usec_t)json_get_integer(json_object_get(view->signs, container->id), "stopped", 0);
+    return asked && is_between(container->finished + USEC_PER_SEC, asked, asked + STOP_TIME);
+}
+
 /* How often Docker restarted it: since the switch before the first full pass, since it was last seen well
  * after it. Docker counts from the last start that it did not do by itself, and the switch is such a start.
  */
 static int restarts_since(const struct probe_view *view, const struct containers_facts *facts,
                           const struct container *container) {
-    if (view->since_realtime == 0 || container->started < view->since_realtime)
+    if (view->since_realtime == 0 || container->started < view->since_realtime ||
+        was_restarted_by_the_daemon(facts, container))
         return 0;
     const json_t *seen = json_object_get(facts->state, container->id);
     json_int_t before = view->first_pass_realtime == 0                   ? 0
@@ -49,14 +70,16 @@ static bool went_down_with_the_daemon(const struct containers_facts *facts,
            container->finished + DAEMON_STOP_TIME >= facts->daemon_started;
 }
 
-static struct finding judge_ended(const struct containers_facts *facts, const struct container *container,
-                                  bool one_shot) {
+static struct finding judge_ended(const struct probe_view *view, const struct containers_facts *facts,
+                                  const struct container *container, bool one_shot) {
     const char *name = name_of(container);
     if (one_shot && container->exit_code == 0)
         return found(PROBE_PASS, false, NULL);
     if (went_down_with_the_daemon(facts, container))
         return found(PROBE_UNKNOWN, false,
                      xasprintf("service \"%s\" is down since Docker or the machine was restarted", name));
+    if (was_stopped_by_hand(view, container))
+        return found(PROBE_UNKNOWN, false, xasprintf("service \"%s\" was stopped by somebody else", name));
     return found(PROBE_FAIL, true,
                  xasprintf("service \"%s\" ended with exit status %d%s%s", name, container->exit_code,
                            *container->error ? ": " : "", container->error));
@@ -115,7 +138,7 @@ static struct finding judge_container(const struct probe_view *view, const struc
     if (string_equal(status, "restarting"))
         return judge_restarts(view, facts, container, true);
     if (string_equal(status, "exited") || string_equal(status, "dead"))
-        return judge_ended(facts, container, expected->one_shot);
+        return judge_ended(view, facts, container, expected->one_shot);
     if (string_equal(status, "created") && *container->error)
         return found(PROBE_FAIL, true,
                      xasprintf("service \"%s\" could not be started: %s", name, container->error));

@@ -23,16 +23,16 @@ struct containers_facts {
  * | ended, one-shot, exit status 0                            | pass            |
  * | ended, otherwise                                          | fatal           |
  * | ended since the daemon or the machine was restarted       | unknown         |
+ * | ended because somebody had Docker stop it                 | unknown         |
  * | restarting                                                | fail; fatal after 3 times or the first pass |
  * | OOM-killed                                                | fatal           |
  * | runs, restarted once or twice before the first pass       | pass when healthy, or up for 10 s |
- * | runs, restarted since it was last seen well, after the first pass | fatal   |
- * | paused                                                    | fail            |
- * | runs, health: starting                                    | fail            |
- * | runs, unhealthy                                           | fatal           |
- * | runs, healthy or without a health check                   | pass            |
- * | the database's, in any state but the last                 | unknown: the upgrade does not touch it, so
- * its trouble is the host's; what it does to the application the other probes see |
+ * | runs, restarted since it was last seen well, after the first pass | fatal, unless the daemon's own
+ * restart did it | | paused                                                    | fail            | | runs,
+ * health: starting                                    | fail            | | runs, unhealthy | fatal | | runs,
+ * healthy or without a health check                   | pass            | | the database's, in any state but
+ * the last                 | unknown: the upgrade does not touch it, so its trouble is the host's; what it
+ * does to the application the other probes see |
  */
 void containers_judge(const struct probe_view *view, const struct containers_facts *facts,
                       struct probe_report *report);

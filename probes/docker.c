@@ -125,6 +125,18 @@ static char *database_trouble(const struct probe_view *view, const struct contai
     return NULL;
 }
 
+/* Somebody restarts or recreates a service of the project, by hand or from another program. */
+static char *stopped_by_hand(const struct probe_view *view) {
+    const char *id;
+    json_t *signs;
+    json_object_foreach((json_t *)view->signs, id, signs) {
+        usec_t asked = (usec_t)json_get_integer(signs, "stopped", 0);
+        if (is_fresh(view, asked))
+            return xstrdup("somebody else has just stopped a container of the application");
+    }
+    return NULL;
+}
+
 char *host_trouble(const struct probe_view *view, usec_t deadline) {
     struct probe_docker docker = { 0 };
     const struct probe_look look = { .view = view, .docker = &docker, .deadline = deadline };
@@ -138,6 +150,8 @@ char *host_trouble(const struct probe_view *view, usec_t deadline) {
         trouble = xstrdup("the machine was just booted");
     else if (is_fresh(view, docker_daemon_started(view->engine)))
         trouble = xstrdup("the Docker daemon was just restarted");
+    else
+        trouble = stopped_by_hand(view);
     for (size_t i = 0; !trouble && i < count; i++)
         for (size_t k = 0; k < view->expected_count && !trouble; k++)
             if (view->expected[k].is_database && view->expected[k].must_run &&

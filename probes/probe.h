@@ -81,7 +81,7 @@ struct probe_view {
     size_t expected_count;
     const char *gate;    /* the gate service; NULL: none */
     const char *twin;    /* the twin container's name while the gate is shut: requests go to it; else NULL */
-    const json_t *signs; /* {container's id: {"oom": times}} since the switch; NULL: none were followed */
+    const json_t *signs; /* {container's id: {"oom": times, "stopped": realtime}}; NULL: none followed */
     const json_t
         *baseline;       /* of baseline_make(); NULL: this round makes one, or compares with nothing. With
                             is_baseline: the one that an earlier round made, to find out what changes by itself */

@@ -153,6 +153,27 @@ static void what_the_host_took_down_is_unknown(void **state) {
          PROBE_FAIL, true, "ended");
 }
 
+static void what_the_daemon_or_a_person_restarts_is_no_crash(void **state) {
+    (void)state;
+    CASE("restarted with dockerd after the first pass",
+         (c->restart_count = 1, c->finished = NOW - 20 * SECOND, c->started = NOW - 15 * SECOND,
+          facts.daemon_started = NOW - 18 * SECOND, facts.view.first_pass_realtime = SWITCH + 50 * SECOND,
+          facts.state = "{\"id1\": 0}"),
+         PROBE_PASS, false, "");
+    CASE("restarted by itself some time after dockerd was",
+         (c->restart_count = 2, c->finished = NOW - 6 * SECOND, c->started = NOW - 5 * SECOND,
+          facts.daemon_started = NOW - 80 * SECOND, facts.view.first_pass_realtime = SWITCH + 50 * SECOND,
+          facts.state = "{\"id1\": 0}"),
+         PROBE_FAIL, true, "restarted 2 times");
+    _cleanup_json_ json_t *signs = json_pack("{s:{s:I}}", "id1", "stopped", (json_int_t)(NOW - 10 * SECOND));
+    CASE("stopped by somebody",
+         (c->status = "exited", c->exit_code = 143, c->finished = NOW - 8 * SECOND, facts.view.signs = signs),
+         PROBE_UNKNOWN, false, "was stopped by somebody else");
+    CASE("ended by itself long after a signal",
+         (c->status = "exited", c->exit_code = 1, c->finished = NOW + 80 * SECOND, facts.view.signs = signs),
+         PROBE_FAIL, true, "ended with exit status 1");
+}
+
 static void the_database_is_the_hosts_matter(void **state) {
     (void)state;
     CASE("down", (c->status = "exited", facts.expected.is_database = true), PROBE_UNKNOWN, false, "ended");
@@ -200,6 +221,7 @@ int main(void) {
         cmocka_unit_test(one_restart_while_waiting_for_the_database_is_forgiven),
         cmocka_unit_test(fatal_signs_are_fatal),
         cmocka_unit_test(what_the_host_took_down_is_unknown),
+        cmocka_unit_test(what_the_daemon_or_a_person_restarts_is_no_crash),
         cmocka_unit_test(the_database_is_the_hosts_matter),
         cmocka_unit_test(the_twin_stands_for_the_gate_while_that_is_shut),
         cmocka_unit_test(the_worst_of_several_is_named_and_the_others_counted),

@@ -26,14 +26,22 @@ static bool connect_to(struct signs *signs, struct engine *engine, const char *p
     return signs->events;
 }
 
+static json_t *of_container(struct signs *signs, const struct event *event) {
+    json_t *of = json_object_get(signs->seen, event->container);
+    if (!of)
+        json_object_set_new(signs->seen, event->container, of = json_object());
+    return of;
+}
+
 /* The connection begins with the second of the last event: what was counted before is not counted again. */
 static void remember(struct signs *signs, const struct event *event) {
-    if (event->time > signs->last && string_equal(event->action, "oom")) {
-        json_t *of = json_object_get(signs->seen, event->container);
-        if (!of)
-            json_object_set_new(signs->seen, event->container, of = json_object());
-        json_object_set_new(of, "oom", json_integer(json_get_integer(of, "oom", 0) + 1));
-    }
+    bool is_new = event->time > signs->last;
+    if (is_new && string_equal(event->action, "oom"))
+        json_object_set_new(of_container(signs, event), "oom",
+                            json_integer(json_get_integer(of_container(signs, event), "oom", 0) + 1));
+    /* "kill" comes with each signal that somebody has Docker send, and with none that the kernel sends */
+    if (is_new && string_equal(event->action, "kill"))
+        json_object_set_new(of_container(signs, event), "stopped", json_integer((json_int_t)event->time));
     if (event->time > signs->last)
         signs->last = event->time;
 }

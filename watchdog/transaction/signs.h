@@ -3,7 +3,8 @@
 /*
  * What happens to the containers between two looks: Docker's events, followed and not polled. They end the
  * window's sleep, and what a later look could not see any more is kept for the probes: a process in a
- * container that was killed for want of memory while its first process lives on.
+ * container that was killed for want of memory while its first process lives on, and that somebody had a
+ * container stopped.
  */
 
 #include "watchdog/docker/events.h"
@@ -11,7 +12,7 @@
 struct signs {
     struct events *events; /* NULL: not connected at the moment */
     usec_t last;           /* realtime of the latest event: from there the next connection goes on */
-    json_t *seen;          /* {container's id: {"oom": times}}: struct probe_view's @signs */
+    json_t *seen;          /* struct probe_view's @signs */
 };
 
 /* @since: realtime from which events count. */
