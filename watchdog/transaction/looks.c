@@ -115,6 +115,13 @@ int looks_round(struct context *context, struct looks *looks, usec_t time, struc
     return 0;
 }
 
+bool looks_any_failed(const struct probe_round *round) {
+    for (size_t i = 0; i < round->count; i++)
+        if (!round->reports[i].advisory && round->reports[i].result == PROBE_FAIL)
+            return true;
+    return false;
+}
+
 char *looks_failed(const struct probe_round *round, const char **ret_probe) {
     const struct probe_report *report = baseline_failed(round->reports, round->count);
     if (!report)

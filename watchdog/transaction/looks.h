@@ -26,6 +26,8 @@ void cleanup_looks(struct looks **looks);
 int looks_round(struct context *context, struct looks *looks, usec_t time, struct probe_round *ret,
                 struct error *err);
 
+/* Whether a deciding probe failed; one that could not look did not. */
+bool looks_any_failed(const struct probe_round *round);
 /* The first deciding probe of the round that did not pass, as a sentence; NULL when all passed. Owned by the
  * caller. */
 char *looks_failed(const struct probe_round *round, const char **ret_probe);

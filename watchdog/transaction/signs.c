@@ -91,3 +91,11 @@ void signs_wait(struct signs *signs, struct engine *engine, const char *project,
             return;
     }
 }
+
+bool signs_stopped_since(const struct signs *signs, usec_t span) {
+    const char *id;
+    json_t *of;
+    json_object_foreach(signs->seen, id, of) if ((usec_t)json_get_integer(of, "stopped", 0) + span >
+                                                 clock_realtime()) return true;
+    return false;
+}

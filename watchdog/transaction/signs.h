@@ -23,5 +23,7 @@ void signs_done(struct signs *signs);
  * read, or at the deadline. A connection that broke is made again from the last event on; while there is none
  * it only sleeps. */
 void signs_wait(struct signs *signs, struct engine *engine, const char *project, int fd, usec_t deadline);
+/* Whether somebody had a container stopped in the last @span. */
+bool signs_stopped_since(const struct signs *signs, usec_t span);
 /* Takes what there is, without waiting. */
 void signs_take(struct signs *signs, struct engine *engine, const char *project);

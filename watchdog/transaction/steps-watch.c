@@ -16,10 +16,12 @@
 #include "watchdog/transaction/verdict.h"
 
 #define ROUND_TIME USEC_PER_MINUTE
-#define OLD_TIME (3 * USEC_PER_MINUTE) /* for the old release to answer again */
+#define OLD_TIME (3 * USEC_PER_MINUTE)   /* for the old release to answer again */
+#define UNKNOWN_TIME (30 * USEC_PER_SEC) /* for a probe that cannot look, as after a 429 */
 #define START_TIMEOUT_AUTO (180 * USEC_PER_SEC)
 #define EAGER_INTERVAL                                                                                       \
     (250 * USEC_PER_MSEC) /* before the first pass users are shut out: each moment counts */
+#define HANDS_OFF USEC_PER_MINUTE
 #define SAVE_INTERVAL (10 * USEC_PER_SEC)
 #define CALL_TIME (30 * USEC_PER_SEC)
 #define GATE_TIME (30 * USEC_PER_SEC) /* for a gate that was just started to answer */
@@ -327,8 +329,9 @@ static int look_once(struct window *window, bool *ret_over, struct error *err) {
     int r = looks_round(context, window->looks, ROUND_TIME, &round, err);
     if (r < 0)
         return r;
-    /* The host's trouble stopped something: started again, when Docker is back. */
-    if (round.trouble && !window->restart_at)
+    /* The host's trouble stopped something: started again, when Docker is back. What somebody else stops is
+     * left to them. */
+    if (round.trouble && !window->restart_at && !signs_stopped_since(&window->signs, HANDS_OFF))
         window->restart_at = deadline_in(2 * USEC_PER_SEC);
     return decide(window, &round, ret_over, err);
 }
@@ -368,6 +371,7 @@ int step_probe_old(struct context *context, struct error *err) {
     int r = looks_new(context, LOOKS_OLD, &looks, err);
     usec_t wanted = context->settings->watch.start_timeout;
     usec_t deadline = context_deadline(context, wanted > OLD_TIME ? wanted : OLD_TIME);
+    usec_t unknown = clock_boottime(); /* since when no probe failed, and some could not look */
     if (r < 0)
         return r;
     if (!looks->baseline) {
@@ -382,6 +386,12 @@ int step_probe_old(struct context *context, struct error *err) {
         _cleanup_free_ char *failed = looks_failed(&round, NULL);
         if (!failed)
             return 0;
+        bool only_unknown = !looks_any_failed(&round) && !round.trouble;
+        unknown = only_unknown ? unknown : clock_boottime();
+        if (only_unknown && clock_boottime() >= unknown + UNKNOWN_TIME) {
+            record_note(context->record, "the old release runs, and nothing failed, but %s", failed);
+            return 0;
+        }
         /* The host's trouble stopped something: that is started again, and says nothing against the release.
          */
         if (round.trouble) {
