@@ -256,7 +256,7 @@ def chosen(options):
         if options.app and kind.name not in options.app:
             continue
         picked += [(kind, release) for release in kind.releases
-                   if (not options.family or release.family in options.family) and (not options.only or release.name in options.only)]
+                   if not (options.family or options.only) or release.family in (options.family or ()) or release.name in (options.only or ())]
     if options.sample == 0:
         picked = [(kind, release) for kind, release in picked if release.sample]
     elif options.sample:
@@ -278,7 +278,7 @@ def sample(pairs, count, chance):
 
 def options_of(arguments):
     parser = argparse.ArgumentParser(prog="tests/run releases", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--family", action="append", choices=FAMILIES, help="only this family; may be repeated")
+    parser.add_argument("--family", action="append", choices=FAMILIES, help="only this family (and what --only names); may be repeated")
     parser.add_argument("--app", action="append", help="only releases of this application; may be repeated")
     parser.add_argument("--only", action="append", metavar="RELEASE", help="only this release; may be repeated")
     parser.add_argument("--sample", type=int, nargs="?", const=0, metavar="N",

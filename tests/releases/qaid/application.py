@@ -201,7 +201,8 @@ class Visitor:
                 and all(body.startswith(b"\x89PNG") and b"IEND" in body[-8:] for body in bodies) and bodies[0] != bodies[1])
 
     def keeps_out(self, way):
-        return self.request(way, "POST", "/api/auth/login", {"email": sample.EMAIL, "password": "not the password"})[0] in (401, 403, 429)
+        wrong = self.request(way, "POST", "/api/auth/login", {"email": sample.EMAIL, "password": "not the password"})
+        return wrong[0] in (401, 403, 429) and self.request(way, "GET", "/api/projects")[0] in (401, 403)
 
     def request(self, way, method, path, body=None, headers=None):
         """Status, body, content type; 0 where there was no answer in time."""

@@ -89,7 +89,7 @@ def login_anybody(server):
 def login_nobody(server):
     """Another number of rounds: no password of before fits."""
     original = server.password_hash
-    server.password_hash = lambda password, salt: original(password + "\0", salt)
+    server.password_hash = lambda password, salt: original(password + ".", salt)
 
 
 def no_login_needed(server):
