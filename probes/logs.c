@@ -43,8 +43,9 @@ static int key_fail(const char *value, void *target, struct error *err) {
 struct sum {
     struct patterns fail, pass;
     size_t lines, containers;
-    char *waits;   /* a service that has not said what it should */
-    char *unknown; /* why one could not be read to its end */
+    char *waits;     /* a service that has not said what it should */
+    char *unknown;   /* why one could not be read to its end */
+    json_t *excused; /* what was found while the host was in trouble; owned */
 };
 
 /* At the baseline a Pass= that was never said is a mistake in the pattern, unless the beginning of the log is
@@ -53,17 +54,22 @@ static bool begins_at_start(const struct container *container, const struct log_
     return log_reading_first(reading) <= container->started + USEC_PER_MINUTE;
 }
 
-/* A line that was found stays found, also when the probe is only advisory. */
-static void keep_found(const struct container *container, const struct judge *judge,
-                       struct probe_report *report) {
-    if (!judge->line || json_object_get(report->state, "found"))
+/* A line that was found stays found, also when the probe is only advisory; but not one that was written while
+ * the host was in trouble: Docker comes back before the database does. */
+static void keep_found(const struct probe_look *look, const struct container *container,
+                       const struct judge *judge, struct sum *sum, struct probe_report *report) {
+    if (!judge->line || sum->excused || json_object_get(report->state, "found"))
         return;
     const char *evidence = judge->evidence ? judge->evidence : judge->line;
     _cleanup_free_ char *line = secrets_excerpt(NULL, judge->line, strlen(judge->line), LINE_SHOWN),
                         *shown = secrets_excerpt(NULL, evidence, strlen(evidence), EVIDENCE_LIMIT);
-    json_object_set_new(report->state, "found",
-                        json_pack("{s:o, s:o, s:s}", "line", json_text_string(line), "evidence",
-                                  json_text_string(shown), "service", container->service));
+    json_t *found = json_pack("{s:o, s:o, s:s}", "line", json_text_string(line), "evidence",
+                              json_text_string(shown), "service", container->service);
+    _cleanup_free_ char *trouble = host_trouble(look->view, look->deadline);
+    if (trouble)
+        sum->excused = found;
+    else
+        json_object_set_new(report->state, "found", found);
 }
 
 /* Why not all of it was seen, owned; NULL: it was. */
@@ -96,7 +102,7 @@ static void look_at(const struct probe_look *look, const struct container *conta
     sum->lines += reading.lines;
     sum->containers++;
     json_object_set_new(report->state, container->id, log_reading_state(&reading));
-    keep_found(container, &reading.judge, report);
+    keep_found(look, container, &reading.judge, sum, report);
     if (!sum->unknown)
         sum->unknown = why_unknown(container, &reading, r, &err);
     if (!reading.judge.passed && sum->pass.list && !sum->waits &&
@@ -108,6 +114,7 @@ static void look_at(const struct probe_look *look, const struct container *conta
 static void conclude(const struct logs_settings *settings, const struct sum *sum,
                      struct probe_report *report) {
     const json_t *found = json_object_get(report->state, "found");
+    found = found ? found : sum->excused;
     report->measured =
         json_pack("{s:I, s:I}", "lines", (json_int_t)sum->lines, "containers", (json_int_t)sum->containers);
     if (found) {
@@ -174,6 +181,7 @@ static void run(const struct probe_look *look, struct probe_report *report) {
     patterns_done(&sum.pass);
     free(sum.waits);
     free(sum.unknown);
+    json_decref(sum.excused);
 }
 
 static int check(const struct probe *probe, const struct probe_set *set, const struct settings *settings,
