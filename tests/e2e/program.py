@@ -71,7 +71,15 @@ class Run:
         self.process.wait(30)
 
     def stop_all(self):
-        self._signal_all(signal.SIGSTOP)
+        """Also what a process starts before the signal reaches it."""
+        stopped = set()
+        while new := set(self.members()) - stopped:
+            for pid in new:
+                try:
+                    os.kill(pid, signal.SIGSTOP)
+                except ProcessLookupError:
+                    pass
+            stopped |= new
 
     def continue_all(self):
         self._signal_all(signal.SIGCONT)
