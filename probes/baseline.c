@@ -13,6 +13,8 @@ json_t *probe_report_to_json(const struct probe_report *report) {
     json_object_set_new(value, "result", json_string(probe_result_name(report->result)));
     json_object_set_new(value, "fatal", json_boolean(report->fatal));
     json_object_set_new(value, "slow", json_boolean(report->slow));
+    json_object_set_new(value, "answered", json_boolean(report->answered));
+    json_object_set_new(value, "ready", json_boolean(report->ready));
     json_object_set_new(value, "looked", json_boolean(report->looked));
     json_object_set_new(value, "advisory", json_boolean(report->advisory));
     json_object_set_new(value, "sentence", json_text_string(report->sentence ? report->sentence : ""));
@@ -47,6 +49,8 @@ int probe_report_from_json(const json_t *value, struct probe_report *ret, struct
                                   .result = result,
                                   .fatal = json_get_boolean(value, "fatal", false),
                                   .slow = json_get_boolean(value, "slow", false),
+                                  .answered = json_get_boolean(value, "answered", false),
+                                  .ready = json_get_boolean(value, "ready", false),
                                   .looked = json_get_boolean(value, "looked", false),
                                   .advisory = json_get_boolean(value, "advisory", false),
                                   .sentence = xstrdup(json_get_string(value, "sentence", "")),

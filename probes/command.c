@@ -140,7 +140,7 @@ static void judge_output(struct command_look *command, const struct process_resu
         .took = took,
     };
     answer_begin(&judgement, captures);
-    answer_judge(&judgement);
+    command->report->answered = !answer_judge(&judgement);
     answer_end(&judgement);
 }
 

@@ -151,6 +151,16 @@ static bool is_worse(const struct finding *a, const struct finding *b) {
     return rank[a->result] + a->fatal > rank[b->result] + b->fatal;
 }
 
+/* Of what the upgrade changes, something has a health check, and that says healthy. */
+static bool says_ready(const struct probe_view *view, const struct containers_facts *facts) {
+    for (size_t i = 0; i < view->expected_count; i++)
+        for (size_t k = 0; view->expected[i].changes && view->expected[i].must_run && k < facts->count; k++)
+            if (probe_docker_counts(view, &facts->containers[k], view->expected[i].service) &&
+                string_equal(facts->containers[k].health, "healthy"))
+                return true;
+    return false;
+}
+
 static struct finding judge_service(const struct probe_view *view, const struct containers_facts *facts,
                                     const struct probe_expected *expected, json_t *seen, json_t *answer) {
     struct finding worst = found(PROBE_PASS, false, NULL);
@@ -203,6 +213,7 @@ void containers_judge(const struct probe_view *view, const struct containers_fac
     _cleanup_free_ char *sentence = worst.sentence;
     _cleanup_free_ char *more = others ? xasprintf(" (and %zu more)", others) : xstrdup("");
     report->measured = json_pack("{s:I}", "services", (json_int_t)looked_at);
+    report->ready = worst.result == PROBE_PASS && says_ready(view, facts);
     if (worst.result == PROBE_PASS)
         probe_pass(report, "%zu %s as expected", looked_at, looked_at == 1 ? "service runs" : "services run");
     else if (worst.result == PROBE_UNKNOWN)

@@ -41,6 +41,12 @@ static bool judge_status(struct judgement *judgement, struct http_look *http,
                          *answer->location ? " to " : "", answer->location, settings->status.text);
 }
 
+/* A proxy before an application that is still starting answers so, and an application that is at it itself.
+ */
+static bool asks_to_wait(const struct http_answer *answer) {
+    return answer->retry_after || answer->status == 425 || (answer->status >= 502 && answer->status <= 504);
+}
+
 void http_judge(struct http_look *http, const struct http_answer *answer, json_t *captures,
                 struct probe_report *report) {
     const struct http_settings *settings = http->settings;
@@ -70,5 +76,6 @@ void http_judge(struct http_look *http, const struct http_answer *answer, json_t
         json_object_set_new(report->measured, "keys", shape);
     if (judge_status(&judgement, http, answer) && answer_judge(&judgement))
         http_assets(http, &judgement);
+    report->answered = !asks_to_wait(answer);
     answer_end(&judgement);
 }

@@ -129,6 +129,7 @@ static void conclude(const struct logs_settings *settings, const struct sum *sum
         probe_fail(report, "the log of \"%s\" has no line yet that matches \"%s\"", sum->waits,
                    settings->pass);
     } else {
+        report->ready = settings->pass != NULL;
         probe_pass(report, "%zu new lines, none matches a failure", sum->lines);
     }
 }

@@ -32,6 +32,8 @@ struct probe_report {
     enum probe_result result;
     bool fatal;    /* with fail: waiting longer is of no use (crash loop, migration error, OOM kill) */
     bool slow;     /* with fail: only the time that it took was wrong */
+    bool answered; /* with fail: the application answered, was not asking to be waited for, and was wrong */
+    bool ready;    /* with pass: a health check or a line of the log said that what is new has started */
     bool looked;   /* false: not due (Every=), the result is that of the latest look */
     bool advisory; /* Severity=advisory: reports, does not decide */
     bool progress; /* no probe of a section, but Progress=: a pass says that a migration is at work */
@@ -67,6 +69,7 @@ struct probe_expected {
     bool must_run;        /* false: a person had stopped it before; it is not looked at */
     const char *version;  /* the label of the image that should run; NULL or "": not known */
     bool one_shot;        /* ends by itself, with exit status 0 */
+    bool changes;         /* another image than before the switch */
     bool is_database;     /* never changed by an upgrade: its trouble is the host's, and so unknown */
 };
 

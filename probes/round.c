@@ -375,6 +375,8 @@ static void collect(struct round *round, struct probe_round *ret) {
                                          .result = entry->last.result,
                                          .fatal = entry->last.fatal,
                                          .slow = entry->last.slow,
+                                         .answered = entry->last.answered,
+                                         .ready = entry->last.ready,
                                          .looked = round->looked[i],
                                          .advisory = round->set->probes[i].advisory,
                                          .progress = round->set->probes[i].progress,

@@ -260,10 +260,8 @@ static void judge(struct sql_look *sql, json_t *captures) {
     answer_begin(&judgement, captures);
     sql->report->measured = json_pack("{s:I, s:I}", "rows", (json_int_t)json_array_size(sql->rows),
                                       "milliseconds", (json_int_t)(sql->took / USEC_PER_MSEC));
-    if (says_no(judgement.settings, answer))
-        answer_failed(&judgement, "gave false");
-    else
-        answer_judge(&judgement);
+    sql->report->answered = says_no(judgement.settings, answer) ? !answer_failed(&judgement, "gave false")
+                                                                : !answer_judge(&judgement);
     answer_end(&judgement);
 }
 

@@ -1,5 +1,6 @@
 """The window: what extends the start, what ends it at once, and the gate that stays shut to its end."""
 
+import re
 import threading
 import time
 import urllib.error
@@ -36,6 +37,16 @@ def test_progress_does_not_extend_the_start_for_ever(application, kept, program)
     program.set("StartTimeout", "8s\nProgress=migration \\S+: \\d+ %\nProgressLimit=10s")
     record = program.upgrade(ROLLED_BACK)
     assert "(not passed within 8s)" in record["reason"]
+    assert_old(application, before)
+
+
+def test_a_release_that_has_started_and_answers_wrongly_is_not_waited_for(application, before, program):
+    program.set("StartTimeout", "90s")
+    program.set("SettleTime", "4s")
+    release("all", "1.3.0-login-500")
+    record = program.upgrade(ROLLED_BACK)
+    assert re.fullmatch(r"login: POST /api/auth/login answered 500, wanted 200 \(for [4-9][.\d]*s since it has started\)", record["reason"])
+    assert record["seconds"]["watch"] < 45
     assert_old(application, before)
 
 

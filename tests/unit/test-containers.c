@@ -100,6 +100,28 @@ static void what_is_on_its_way_fails_but_is_not_fatal(void **state) {
     CASE("restarting", (c->status = "restarting", c->restart_count = 1), PROBE_FAIL, false, "restarting");
 }
 
+static void a_health_check_of_what_changes_says_that_it_has_started(void **state) {
+    (void)state;
+    static const struct {
+        const char *name, *health;
+        bool changes, ready;
+    } cases[] = {
+        { "healthy", "healthy", true, true },
+        { "no health check", "", true, false },
+        { "starting", "starting", true, false },
+        { "healthy, but as before the switch", "healthy", false, false },
+    };
+    for (size_t i = 0; i < ELEMENTS(cases); i++) {
+        struct facts facts = facts_of(sound());
+        facts.container.health = (char *)cases[i].health;
+        facts.expected.changes = cases[i].changes;
+        struct probe_report report = judge(&facts);
+        if (report.ready != cases[i].ready)
+            fail_msg("%s: %s", cases[i].name, report.ready ? "ready" : "not ready");
+        probe_report_done(&report);
+    }
+}
+
 static void one_restart_while_waiting_for_the_database_is_forgiven(void **state) {
     (void)state;
     CASE("up again for long", c->restart_count = 2, PROBE_PASS, false, "");
@@ -218,6 +240,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_runs_as_it_should_passes),
         cmocka_unit_test(what_is_on_its_way_fails_but_is_not_fatal),
+        cmocka_unit_test(a_health_check_of_what_changes_says_that_it_has_started),
         cmocka_unit_test(one_restart_while_waiting_for_the_database_is_forgiven),
         cmocka_unit_test(fatal_signs_are_fatal),
         cmocka_unit_test(what_the_host_took_down_is_unknown),

@@ -12,6 +12,7 @@
 #define SECOND USEC_PER_SEC
 
 static const struct verdict_rules rules = { .start_timeout = 60 * SECOND,
+                                            .settle_time = 15 * SECOND,
                                             .duration = 100 * SECOND,
                                             .progress_limit = 300 * SECOND,
                                             .interval = 5 * SECOND,
@@ -21,7 +22,8 @@ static const struct verdict_rules rules = { .start_timeout = 60 * SECOND,
 /*
  * A sequence of rounds, five seconds apart, in words: one letter per probe and round: p pass, f fail, F fatal
  * fail, u unknown, lower-case letter behind '-': not looked at. A word begins with "!" when the host is in
- * trouble, with "~" when it is busy; s is a fail that was only slow. "a" in @kinds makes that probe advisory.
+ * trouble, with "~" when it is busy; s is a fail that was only slow, w one by a wrong answer, r a pass that
+ * says that what is new has started. "a" in @kinds makes that probe advisory.
  */
 struct scenario {
     const char *name;
@@ -33,7 +35,7 @@ struct scenario {
 };
 
 static enum probe_result result_of(char letter) {
-    return letter == 'p' ? PROBE_PASS : letter == 'u' ? PROBE_UNKNOWN : PROBE_FAIL;
+    return letter == 'p' || letter == 'r' ? PROBE_PASS : letter == 'u' ? PROBE_UNKNOWN : PROBE_FAIL;
 }
 
 static enum verdict step(struct verdict_memory *memory, const char *kinds, const char *word, usec_t now,
@@ -52,6 +54,8 @@ static enum verdict step(struct verdict_memory *memory, const char *kinds, const
                                                 .result = result_of(*at),
                                                 .fatal = *at == 'F',
                                                 .slow = *at == 's',
+                                                .answered = *at == 'w' || *at == 's',
+                                                .ready = *at == 'r',
                                                 .looked = looked,
                                                 .advisory = kinds[count] == 'a',
                                                 .progress = kinds[count] == 'm',
@@ -151,6 +155,20 @@ static void each_row_of_the_table_holds(void **state) {
         { "row 18: who is slow on an idle one is", "d", "p s s", 0, VERDICT_ROLL_BACK, "2 times in a row" },
         { "row 18: other failures count on a busy host too", "d", "p ~f ~f", 0, VERDICT_ROLL_BACK,
           "2 times in a row" },
+        { "row 19: wrong since it has started", "dd", "rw rw rw rw", 0, VERDICT_ROLL_BACK,
+          "second: answered 500, wanted 200 (for 15s since it has started)" },
+        { "row 19: not before the time is over", "dd", "rw rw rw", 0, VERDICT_WAIT, NULL },
+        { "row 19: not where nothing says that it has started", "dd", "pw", 11, VERDICT_WAIT, NULL },
+        { "row 19: nor where something says that it has not", "ddd", "rwf", 11, VERDICT_WAIT, NULL },
+        { "row 19: who is slow has not started", "ddd", "rws", 11, VERDICT_WAIT, NULL },
+        { "row 19: no answer is none", "dd", "rf", 11, VERDICT_WAIT, NULL },
+        { "row 19: without a break", "dd", "rw rw rw fw rw rw rw", 0, VERDICT_WAIT, NULL },
+        { "row 19: a round in trouble is one", "dd", "rw rw rw !rw rw rw rw", 0, VERDICT_WAIT, NULL },
+        { "row 19: what comes after it is unknown, and no hindrance", "ddd", "rwu", 4, VERDICT_ROLL_BACK,
+          "second: " },
+        { "row 19: not while a migration is at work", "ddm", "rwp", 40, VERDICT_WAIT, NULL },
+        { "row 19: an advisory probe says nothing", "aad", "rwf", 11, VERDICT_WAIT, NULL },
+        { "row 19: the window has its own rules", "dd", "pp rw rp rw rp rw", 0, VERDICT_WAIT, NULL },
         { "row 16: it does not wait for ever", "d", "p f -f", 61, VERDICT_KEEP_TELL, "end of the window" },
     };
     for (size_t i = 0; i < ELEMENTS(cases); i++) {

@@ -58,6 +58,10 @@ const struct setting settings_table[] = {
 
     { "Watch", "StartTimeout", SETTING_DURATION, AT(watch.start_timeout), "auto", USEC_PER_SEC, LONGEST,
       "auto", .help = "how long probes may fail after the switch before the first full pass" },
+    { "Watch", "SettleTime", SETTING_DURATION, AT(watch.settle_time), "15s", USEC_PER_SEC, LONGEST,
+      .help =
+          "how long an application whose health check or log says that it has started may give wrong answers "
+          "before the first full pass" },
     { "Watch", "Progress", SETTING_LIST, AT(watch.progress), .normalise = value_text,
       .expected = "a PCRE2 pattern",
       .help = "a new line of a service's log that matches shows a migration at work: StartTimeout= begins "

@@ -67,6 +67,7 @@ struct settings {
 
     struct {
         usec_t start_timeout; /* 0: auto */
+        usec_t settle_time;
         usec_t duration, interval;
         unsigned fail_after;
         unsigned fail_share;  /* percent, 1 to 100 */

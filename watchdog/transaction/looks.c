@@ -35,6 +35,7 @@ static void expect(const struct record *record, enum looks_release release, stru
                                      .version = new ? service->candidate_version : service->version,
                                      .must_run = service->ran,
                                      .one_shot = service->one_shot,
+                                     .changes = service->changes,
                                      .is_database = service->database };
     }
     looks->view.expected = looks->expected;

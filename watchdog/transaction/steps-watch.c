@@ -306,6 +306,7 @@ static int window_open(struct context *context, struct window *window, struct er
     *window = (struct window){ .context = context, .begun = clock_boottime() };
     window->rules = (struct verdict_rules){
         .start_timeout = settings->watch.start_timeout ? settings->watch.start_timeout : START_TIMEOUT_AUTO,
+        .settle_time = settings->watch.settle_time,
         .duration = settings->watch.duration,
         .interval = settings->watch.interval,
         .fail_after = settings->watch.fail_after,

@@ -45,6 +45,8 @@ void verdict_memory_done(struct verdict_memory *memory) {
 
 void verdict_memory_restart(struct verdict_memory *memory) {
     memory->last = 0;
+    memory->settled = false;
+    memory->wrong = 0;
     if (!memory->first_pass)
         memory->used = memory->stood = 0;
 }
@@ -124,11 +126,14 @@ struct picture {
     const struct probe_report *fatal, *failed, *unknown; /* the first of each that decides */
     bool decides;                                        /* there is a deciding probe at all */
     bool progress;                                       /* a migration is at work */
+    const struct probe_report *wrong;                    /* the first that decides and was answered wrongly */
+    bool ready; /* row 19: one says that what is new has started, and none that it has not */
 };
 
 static struct picture look_at(const struct probe_report *reports, size_t count,
                               const struct verdict_host *host) {
     struct picture picture = { 0 };
+    bool starting = false;
     for (size_t i = 0; i < count; i++) {
         picture.progress =
             picture.progress || (reports[i].progress && reports[i].looked && reports[i].result == PROBE_PASS);
@@ -140,9 +145,15 @@ static struct picture look_at(const struct probe_report *reports, size_t count,
             picture.fatal = &reports[i];
         if (result == PROBE_FAIL && !picture.failed)
             picture.failed = &reports[i];
+        bool wrong = reports[i].answered && !reports[i].slow;
+        if (result == PROBE_FAIL && wrong && !picture.wrong)
+            picture.wrong = &reports[i];
+        starting = starting || (result == PROBE_FAIL && !wrong);
+        picture.ready = picture.ready || (result == PROBE_PASS && reports[i].ready);
         if (result != PROBE_FAIL && result != PROBE_PASS && !picture.unknown)
             picture.unknown = &reports[i];
     }
+    picture.ready = picture.ready && !starting && !picture.progress;
     return picture;
 }
 
@@ -166,6 +177,15 @@ static enum verdict end_with_report(enum verdict verdict, const struct probe_rep
                     ret_reason);
 }
 
+/* Row 19. The first step of those that it counts begins its clock. */
+static bool is_settled_and_wrong(const struct verdict_rules *rules, struct verdict_memory *memory,
+                                 const struct picture *picture, usec_t passed) {
+    bool settled = picture->ready && picture->wrong;
+    memory->wrong = settled && memory->settled ? memory->wrong + passed : 0;
+    memory->settled = settled;
+    return settled && rules->settle_time && memory->wrong >= rules->settle_time;
+}
+
 static enum verdict step_before_pass(const struct verdict_rules *rules, struct verdict_memory *memory,
                                      const struct picture *picture, usec_t passed, char **ret_probe,
                                      char **ret_reason) {
@@ -176,6 +196,11 @@ static enum verdict step_before_pass(const struct verdict_rules *rules, struct v
         return VERDICT_FIRST_PASS;
     }
     char duration[DURATION_SIZE];
+    if (is_settled_and_wrong(rules, memory, picture, passed)) {
+        duration_format(duration, memory->wrong);
+        return end_with_report(VERDICT_ROLL_BACK, picture->wrong,
+                               xasprintf(" (for %s since it has started)", duration), ret_probe, ret_reason);
+    }
     duration_format(duration, rules->start_timeout);
     if (picture->progress && memory->last < rules->progress_limit)
         memory->used = memory->stood = 0; /* row 17 */

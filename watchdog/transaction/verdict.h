@@ -25,6 +25,10 @@
  * | 16  | it is at 3 x Duration         | the same still                          | keep, and tell a person   |
  * | 17  | before the first pass         | fail or unknown, none fatal, while Progress= shows a migration at work | the start clock begins again, until ProgressLimit |
  * | 18  | the host is busy with other things | fail, and only too slow            | counts as unknown         |
+ * | 19  | before the first pass, for SettleTime without a break | fail by a wrong answer, and the start has settled | roll back, bad |
+ *
+ * The start has settled when no deciding probe fails otherwise than by a wrong answer, one that passes says `ready`,
+ * and Progress= shows nothing: an application that has started and answers wrongly is not one that is still starting.
  *
  * FailAfter and FailShare are the probe's own where it has them.
  *
@@ -43,6 +47,7 @@
 
 struct verdict_rules {
     usec_t start_timeout, duration, interval;
+    usec_t settle_time;    /* 0: the start never settles */
     usec_t progress_limit; /* since the switch; 0: progress does not extend the start */
     unsigned fail_after;   /* at least 1 */
     unsigned fail_share;   /* percent */
@@ -54,6 +59,8 @@ struct verdict_memory {
     usec_t last;  /* since_switch of the previous step */
     usec_t used;  /* counted time of the present clock: start clock before the first pass, window after it */
     usec_t stood; /* how long that clock stood still */
+    bool settled; /* row 19, in the step before; neither is kept in the record */
+    usec_t wrong; /* how long it has been settled, and something wrong */
     struct verdict_counter *counters; /* per probe, since the first pass */
     size_t counters_count;
 };
