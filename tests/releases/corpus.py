@@ -32,6 +32,11 @@ class Release:
     def __post_init__(self):
         assert self.family in FAMILIES, self.family
 
+    @property
+    def alone(self):
+        """Nothing else may be tried on the machine meanwhile: something happens to it, or time decides."""
+        return self.disturb is not None or self.family in ("slow", "host")
+
 
 class Application(abc.ABC):
     """One kind of application. An object is one instance on the tests' machine."""

@@ -4,10 +4,12 @@
 One row of the table for each release, as it ends. "after" is the time from the moment at which an observer of its own, who looks ten times a
 second and knows nothing of the program, saw that something is wrong, to the program's decision; "-": the observer saw nothing that a release
 which is still starting would not show too. After a rollback the application is compared with what it was, and goes on to the next release; a
-release that was kept is taken back with `rollback`, and the same comparison is made.
+release that was kept is taken back with `rollback`, and the same comparison is made. The applications go through their releases side by side;
+what needs the machine for itself comes last.
 """
 
 import argparse
+import concurrent.futures
 import json
 import os
 import random
@@ -149,9 +151,11 @@ class Runner:
         self.root = root
         self.port = port
         self.before = None
+        self.is_up = False
 
     def fresh(self):
         if self.before is None:
+            self.is_up = True
             self.application.up(self.root, self.port)
             self.before = self.application.evidence()
 
@@ -174,6 +178,17 @@ class Runner:
             self.before = None
             (details / "row.txt").write_text(row.error + "\n")
         row.took = time.monotonic() - begun
+        return row
+
+    def end(self):
+        if self.is_up:
+            self.application.down()
+
+    def show_release(self, release):
+        """Tries it and prints its row."""
+        row = self.try_release(release)
+        wrong = f"\n    WRONG: {row.error}\n    details: {DETAILS / f'{self.application.name}-{release.name}'}" if row.error else ""
+        say(line(row.cells(self.application.name)) + wrong)
         return row
 
     def offer(self, release):
@@ -283,6 +298,8 @@ def options_of(arguments):
     parser.add_argument("--only", action="append", metavar="RELEASE", help="only this release; may be repeated")
     parser.add_argument("--sample", type=int, nargs="?", const=0, metavar="N",
                         help="N releases that cover the families; without N the sample that `tests/run check` takes")
+    parser.add_argument("--lanes", type=int, default=os.cpu_count(), metavar="N",
+                        help="so many applications side by side; by default as many as there are processors")
     parser.add_argument("--seed", type=int, default=1, help="of --sample N")
     parser.add_argument("--list", action="store_true", help="says which releases there are, with their sources, and ends")
     options = parser.parse_args(arguments)
@@ -292,8 +309,12 @@ def options_of(arguments):
     return options
 
 
+PRINTING = threading.Lock()
+
+
 def say(text=""):
-    print(text, flush=True)
+    with PRINTING:
+        print(text, flush=True)
 
 
 def show(pairs):
@@ -320,18 +341,21 @@ def main():
         say("no release is chosen")
         return 2
     begun = time.monotonic()
-    rows = []
-    say(line(HEAD))
-    for number, kind in enumerate(dict.fromkeys(kind for kind, _ in pairs)):
+    kinds = list(dict.fromkeys(kind for kind, _ in pairs))
+    for kind in kinds:
         kind.build()
-        runner = Runner(kind, f"/srv/{kind.name}", PORT + number)
-        for release in (release for other, release in pairs if other is kind):
-            row = runner.try_release(release)
-            rows.append(row)
-            say(line(row.cells(kind.name)))
-            if row.error:
-                say(f"    WRONG: {row.error}\n    details: {DETAILS / f'{kind.name}-{release.name}'}")
-        runner.application.down()
+    runners = {kind: Runner(kind, f"/srv/{kind.name}", PORT + number) for number, kind in enumerate(kinds)}
+    say(line(HEAD))
+
+    def lane(kind, alone):
+        return [runners[kind].show_release(release) for other, release in pairs if other is kind and release.alone == alone]
+
+    with concurrent.futures.ThreadPoolExecutor(max(options.lanes, 1)) as pool:
+        rows = [row for lane_rows in pool.map(lambda kind: lane(kind, False), kinds) for row in lane_rows]
+    for kind in kinds:
+        rows += lane(kind, True)
+    for runner in runners.values():
+        runner.end()
     text, well = closing(rows)
     say(f"\n{len(rows)} releases in {(time.monotonic() - begun) / 60:.1f} min")
     for words, which in (("", rows), (" before users were let in", [row for row in rows if not row.let_in]),
