@@ -111,6 +111,10 @@ bool answer_judge(struct judgement *judgement);
 /* Gives the report what was kept, and evidence where it did not pass; frees what the judgement owns. */
 void answer_end(struct judgement *judgement);
 
+/* Whether an answer that took so long, or did not come in that time, may be the work of a busy machine, by
+ * what it took at the baseline: for report->slow. */
+bool answer_is_only_slow(const struct probe_look *look, usec_t took);
+
 /* "SUBJECT …", masked. Returns false, for callers to return with. */
 bool answer_failed(struct judgement *judgement, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

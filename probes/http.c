@@ -47,7 +47,8 @@ static json_t *save_cookies(struct http_look *http) {
 static void give_up(const struct http_look *http, enum http_fault fault, const struct error *err,
                     struct probe_report *report) {
     _cleanup_free_ char *words = secrets_mask(&http->secrets, error_text(err), strlen(error_text(err)));
-    report->slow = fault == HTTP_FAULT_APPLICATION && err->number == ETIMEDOUT;
+    report->slow = fault == HTTP_FAULT_APPLICATION && err->number == ETIMEDOUT &&
+                   answer_is_only_slow(http->look, http->look->probe->timeout);
     if (fault == HTTP_FAULT_APPLICATION)
         probe_fail(report, "%s %s: %s", http->settings->method, http->settings->target, words);
     else

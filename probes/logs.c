@@ -54,8 +54,8 @@ static bool begins_at_start(const struct container *container, const struct log_
     return log_reading_first(reading) <= container->started + USEC_PER_MINUTE;
 }
 
-/* A line that was found stays found, also when the probe is only advisory; but not one that was written while
- * the host was in trouble: Docker comes back before the database does. */
+/* A line that was found stays found (but see is_undone in probe.h), also when the probe is only advisory; but
+ * not one that was written while the host was in trouble: Docker comes back before the database does. */
 static void keep_found(const struct probe_look *look, const struct container *container,
                        const struct judge *judge, struct sum *sum, struct probe_report *report) {
     if (!judge->line || sum->excused || json_object_get(report->state, "found"))
@@ -169,7 +169,7 @@ static void run(const struct probe_look *look, struct probe_report *report) {
     } else {
         json_t *shapes = look->view->is_baseline ? json_object() : NULL;
         report->state = json_object();
-        if (json_object_get(look->state, "found"))
+        if (json_object_get(look->state, "found") && !look->view->is_undone)
             json_object_set(report->state, "found", json_object_get(look->state, "found"));
         for (size_t i = 0; i < count; i++)
             if (is_asked_for(look, &containers[i]))

@@ -31,7 +31,7 @@ struct probe_report {
     char *probe; /* the section's name */
     enum probe_result result;
     bool fatal;    /* with fail: waiting longer is of no use (crash loop, migration error, OOM kill) */
-    bool slow;     /* with fail: only the time that it took was wrong */
+    bool slow;     /* with fail: only the time that it took was wrong, and a busy machine may explain it */
     bool answered; /* with fail: the application answered, was not asking to be waited for, and was wrong */
     bool ready;    /* with pass: a health check or a line of the log said that what is new has started */
     bool looked;   /* false: not due (Every=), the result is that of the latest look */
@@ -96,6 +96,8 @@ struct probe_view {
      * probe failed that was only slow; may be NULL. */
     void (*look_at_host)(void *host, bool slow, usec_t deadline, char **ret_trouble, char **ret_busy);
     void *host;
+    bool is_undone; /* the old release comes up after an undo: a line that is found in its log counts in this
+                       look only, since its world was put together while it was written */
     bool stop_on_fatal; /* a fatal sign of a deciding probe ends the round: the rest stays not looked at */
 };
 

@@ -270,6 +270,43 @@ def test_lines_are_read_once_and_the_success_is_remembered(bench):
     assert time.monotonic() - begin < 1
 
 
+def test_a_line_of_the_old_release_after_an_undo_is_forgotten(bench):
+    script = "echo listening on port 1; while [ ! -e /tmp/go ]; do sleep 0.05; done; echo migration failed: the database is shut; sleep 1000"
+    bench.run("web", script)
+    bench.configure(LOGS)
+    bench.look_until("pass", is_undone=True)
+    docker("exec", f"{PROJECT}-web-1", "busybox", "touch", "/tmp/go")
+    wait_until(lambda: bench.look(is_undone=True)["log"]["fatal"])
+    wait_until(lambda: bench.look(is_undone=True)["log"]["result"] == "pass")  # once no line can belong to it any more
+
+
+def test_a_line_of_the_log_says_that_the_start_is_over(bench):
+    bench.run("web", "sleep 1; echo listening on port 1; sleep 1000", changes=True)
+    bench.configure(LOGS)
+    assert not bench.look()["log"]["ready"]
+    assert bench.look_until("pass", "log")["ready"]
+
+
+@pytest.mark.parametrize("answer, answered", [
+    ("HTTP/1.1 500 Internal Server Error", True),
+    ("HTTP/1.1 404 Not Found", True),
+    ("HTTP/1.1 502 Bad Gateway", False),
+    ("HTTP/1.1 503 Service Unavailable", False),
+    ("HTTP/1.1 504 Gateway Timeout", False),
+    ("HTTP/1.1 500 Internal Server Error\\r\\nRetry-After: 5", False),
+])
+def test_a_wrong_answer_is_not_one_that_asks_to_wait(bench, answer, answered):
+    bench.run("web", f"while true; do printf '{answer}\\r\\nContent-Length: 0\\r\\n\\r\\n' | busybox nc -l -p 80; done")
+    bench.configure("""
+        [Probe page]
+        Kind=http
+        Request=GET /
+        Timeout=2s
+    """, base="http://web")
+    report = wait_until(lambda: (page := bench.look()["page"]) and "answered" in page["sentence"] and page)
+    assert report["result"] == "fail" and report["answered"] == answered
+
+
 def test_what_the_old_release_also_logs_is_no_sign(bench):
     bench.run("web", "echo listening on port 1; echo 'job 17: migration failed, 3 rows skipped'; sleep 1000")
     bench.configure(LOGS)

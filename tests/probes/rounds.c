@@ -2,10 +2,10 @@
  * rounds CONFIG PROJECT: one round of the configuration's probes for each line of standard input, and its
  * reports as one line on standard output, "baseline" being what is kept of the running release. A line is a
  * JSON object of what struct probe_view wants to know:
- * {"since": seconds, "first_pass": seconds, "gate", "twin", "is_baseline", "settles", "explain", "expected":
- * [{"service", "image_id", "version", "must_run", "one_shot", "is_database"}]}. The reports of a round with
- * is_baseline are the baseline of those after it; one with settles too looks once more at the same release,
- * whose memory "stays".
+ * {"since": seconds, "first_pass": seconds, "gate", "twin", "is_baseline", "is_undone", "settles", "explain",
+ * "expected": [{"service", "image_id", "version", "must_run", "one_shot", "changes", "is_database"}]}. The
+ * reports of a round with is_baseline are the baseline of those after it; one with settles too looks once
+ * more at the same release, whose memory "stays".
  */
 
 #include <stdio.h>
@@ -34,6 +34,7 @@ static struct probe_expected *expected_of(const json_t *line, size_t *ret_count)
                                  .version = json_get_string(entry, "version", NULL),
                                  .must_run = json_get_boolean(entry, "must_run", true),
                                  .one_shot = json_get_boolean(entry, "one_shot", false),
+                                 .changes = json_get_boolean(entry, "changes", false),
                                  .is_database = json_get_boolean(entry, "is_database", false) };
     *ret_count = json_array_size(list);
     return expected;
@@ -79,6 +80,7 @@ static int run(const struct settings *settings, const char *project, struct erro
                                    .gate = json_get_string(line, "gate", NULL),
                                    .twin = json_get_string(line, "twin", NULL),
                                    .is_baseline = json_get_boolean(line, "is_baseline", false),
+                                   .is_undone = json_get_boolean(line, "is_undone", false),
                                    .stop_on_fatal = json_get_boolean(line, "stop_on_fatal", false),
                                    .baseline = baseline };
         struct probe_expected *expected = expected_of(line, &view.expected_count);

@@ -169,6 +169,11 @@ static void each_row_of_the_table_holds(void **state) {
         { "row 19: not while a migration is at work", "ddm", "rwp", 40, VERDICT_WAIT, NULL },
         { "row 19: an advisory probe says nothing", "aad", "rwf", 11, VERDICT_WAIT, NULL },
         { "row 19: the window has its own rules", "dd", "pp rw rp rw rp rw", 0, VERDICT_WAIT, NULL },
+        { "row 20: no host is busy for that long", "d", "p ~s", 40, VERDICT_ROLL_BACK,
+          "does not explain it" },
+        { "row 20: trouble is another thing", "d", "p !s", 40, VERDICT_KEEP_TELL, "2 times 1min" },
+        { "row 20: and so is who was slow before", "dd", "pp ~ps ~pu", 39, VERDICT_KEEP_TELL,
+          "2 times 1min" },
         { "row 16: it does not wait for ever", "d", "p f -f", 61, VERDICT_KEEP_TELL, "end of the window" },
     };
     for (size_t i = 0; i < ELEMENTS(cases); i++) {

@@ -74,6 +74,7 @@ int looks_new(struct context *context, enum looks_release release, struct looks 
                                        .gate = context->settings->watch.gate,
                                        .baseline = looks->baseline,
                                        .is_baseline = release == LOOKS_BASELINE,
+                                       .is_undone = release == LOOKS_OLD,
                                        .stop_on_fatal = release == LOOKS_CANDIDATE };
     if (release == LOOKS_CANDIDATE)
         looks->view.since_realtime = record->switched;

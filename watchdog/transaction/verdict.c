@@ -116,9 +116,14 @@ int verdict_memory_from_json(const json_t *value, struct verdict_memory *memory,
     return 0;
 }
 
+/* Row 18. */
+static bool is_slowed_down(const struct probe_report *report, const struct verdict_host *host) {
+    return report->result == PROBE_FAIL && report->slow && host && !host->trouble && host->busy;
+}
+
 /* Rows 1 and 18. */
 static enum probe_result effective(const struct probe_report *report, const struct verdict_host *host) {
-    bool excused = host && (host->trouble || (host->busy && report->slow));
+    bool excused = is_slowed_down(report, host) || (host && host->trouble);
     return excused && report->result == PROBE_FAIL ? PROBE_UNKNOWN : report->result;
 }
 
@@ -126,6 +131,7 @@ struct picture {
     const struct probe_report *fatal, *failed, *unknown; /* the first of each that decides */
     bool decides;                                        /* there is a deciding probe at all */
     bool progress;                                       /* a migration is at work */
+    const struct probe_report *slowed;                   /* the first that decides and is excused by row 18 */
     const struct probe_report *wrong;                    /* the first that decides and was answered wrongly */
     bool ready; /* row 19: one says that what is new has started, and none that it has not */
 };
@@ -150,6 +156,8 @@ static struct picture look_at(const struct probe_report *reports, size_t count,
             picture.wrong = &reports[i];
         starting = starting || (result == PROBE_FAIL && !wrong);
         picture.ready = picture.ready || (result == PROBE_PASS && reports[i].ready);
+        if (is_slowed_down(&reports[i], host) && !picture.slowed)
+            picture.slowed = &reports[i];
         if (result != PROBE_FAIL && result != PROBE_PASS && !picture.unknown)
             picture.unknown = &reports[i];
     }
@@ -275,6 +283,12 @@ static enum verdict step_in_window(const struct verdict_rules *rules, struct ver
     if (is_unknown(picture) && memory->stood / STAND_FACTOR >= rules->duration) {
         char duration[DURATION_SIZE];
         duration_format(duration, rules->duration);
+        if (picture->slowed)
+            return end_with_report(
+                VERDICT_ROLL_BACK, picture->slowed,
+                xasprintf(" (for %d times %s: the host is busy, but that does not explain it)", STAND_FACTOR,
+                          duration),
+                ret_probe, ret_reason);
         return end_with_report(VERDICT_KEEP_TELL, picture->unknown,
                                xasprintf(" (could not be looked at for %d times %s)", STAND_FACTOR, duration),
                                ret_probe, ret_reason);
