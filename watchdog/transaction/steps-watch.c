@@ -229,7 +229,6 @@ static int condemn(struct window *window, enum verdict verdict, char *probe, cha
     replace_string(record->failed_probe, probe);
     replace_string(record->cause, reason ? xstrdup(reason) : xstrdup(verdict_name(verdict)));
     record->bad = verdict == VERDICT_ROLL_BACK;
-    record_seconds(record, "watch", clock_boottime() - window->begun);
     context_event(window->context, "probe-failed", "%s", record->cause);
     int r = context_record(window->context, err);
     free(reason);
@@ -361,8 +360,6 @@ int step_watch(struct context *context, struct error *err) {
             interval = EAGER_INTERVAL;
         wait_for_next(&window, interval);
     }
-    if (r == 0)
-        record_seconds(context->record, "watch", clock_boottime() - window.begun);
     window_done(&window);
     return r;
 }
