@@ -67,6 +67,10 @@ def test_no_secret_leaves(application, program):
         for command in ("check", "plan", "probe", "status", "history", "report", "snapshots"):
             results.append(program(command))
             results.append(program(command, options=["--json"]))
+        for probe in ("login", "projects", "test-run"):
+            results.append(program("probe", "--explain", probe))
+            results.append(program("probe", "--explain", probe, options=["--json"]))
+            assert results[-1].code == DONE and "Bearer eyJ" not in results[-1].output, results[-1]
     assert listener.seen == set()
     assert any(line.endswith(b"docker-compose") for line in listener.processes), "the listener saw nothing of what it should see"
     for result in results:

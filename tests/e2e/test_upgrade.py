@@ -1,5 +1,7 @@
 """Good releases: installed, verified, nothing lost, nothing of the program left."""
 
+import json
+
 import fingerprint
 from application import release
 from ends import assert_new, assert_old, assert_serving
@@ -74,6 +76,17 @@ def test_plan_and_check_say_what_would_be_and_change_nothing(application, before
     for name in ("containers", "migrations", "login", "projects", "test-run"):
         assert name in probes.output
     assert fingerprint.differences(before, fingerprint.take(application)) == []
+
+
+def test_a_probe_explains_itself(application, program):
+    shown = program("probe", "--explain", "projects")
+    assert shown.code == DONE, shown
+    for words in ("GET /api/projects", "Assert=(. | length) >= ($baseline | length): holds", "200"):
+        assert words in shown.output, shown
+    value = program.json("probe", "--explain", "test-run", code=DONE)
+    assert "/api/test-runs/1" in json.dumps(value) and "screenshot" in json.dumps(value)
+    nobody = program("probe", "--explain", "nobody")
+    assert nobody.code == 2 and "nobody" in nobody.errors and "login" in nobody.errors, nobody
 
 
 def test_a_snapshot_by_hand_restores(application, before, program):

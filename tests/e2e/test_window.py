@@ -31,6 +31,16 @@ def test_a_migration_that_shows_progress_is_waited_for(application, kept, progra
     assert application.version() == "2.0.0"
 
 
+def test_a_migration_that_the_database_shows_is_waited_for(application, kept, program):
+    """ProgressQuery=: a transaction that has written something is open for a while."""
+    slow_migration(application, kept)
+    program.set("StartTimeout", "14s\nProgressQuery=SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+                " AND backend_xid IS NOT NULL AND xact_start < now() - interval '2 seconds'")
+    record = program.upgrade(DONE)
+    assert record["outcome"] == "upgraded"
+    assert application.version() == "2.0.0"
+
+
 def test_progress_does_not_extend_the_start_for_ever(application, kept, program):
     slow_migration(application, kept)
     before = fingerprint.take(application)
