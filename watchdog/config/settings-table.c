@@ -58,7 +58,7 @@ const struct setting settings_table[] = {
 
     { "Watch", "StartTimeout", SETTING_DURATION, AT(watch.start_timeout), "auto", USEC_PER_SEC, LONGEST,
       "auto", .help = "how long probes may fail after the switch before the first full pass" },
-    { "Watch", "SettleTime", SETTING_DURATION, AT(watch.settle_time), "15s", USEC_PER_SEC, LONGEST,
+    { "Watch", "SettleTime", SETTING_DURATION, AT(watch.settle_time), "15s", 100 * USEC_PER_MSEC, LONGEST,
       .help =
           "how long an application whose health check or log says that it has started may give wrong answers "
           "before the first full pass" },

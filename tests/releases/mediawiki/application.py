@@ -5,8 +5,9 @@ import urllib.parse
 from http.client import HTTPConnection, HTTPException
 
 from application import picture
-from installed import Installed, Visitor, run
+from installed import Installed, run
 from mediawiki.releases import RELEASES
+from visitor import Visitor
 
 PAGES = 60
 PASSWORD = "Prüfung & \"more\" %7"

@@ -14,12 +14,12 @@ import engine
 import fingerprint
 from corpus import Application
 from qaid.releases import RELEASES
+from visitor import Visitor
 
 HERE = Path(__file__).resolve().parent
 OLD = {"server": "1.2.3", "frontend": "1.2.3", "caddy": "2"}
 GOOD = {"server": "1.3.0", "frontend": "1.3.0", "caddy": "2"}
 TOO_SLOW = 1.5
-STARTING = (0, 502, 503, 504)  # what a server that still starts may answer
 
 MORE_SEED = """
 UPDATE projects SET name = 'Größe & Maß ' || id WHERE id % 5 = 0;
@@ -86,7 +86,7 @@ class Qaid(Application):
         self.port = port
         self.offer(None)
         self.instance.up()
-        self.visitor = Visitor(self.instance)
+        self.visitor = QaidVisitor(self.instance)
 
     def offer(self, release):
         offered = {image: release.name if release and getattr(release, image) else (GOOD if release else OLD)[image] for image in OLD}
@@ -95,7 +95,7 @@ class Qaid(Application):
         for image, tag in offered.items():
             engine.tag(f"qaid/{image}", tag, floating(self.port))
         if release:
-            self.visitor = Visitor(self.instance)
+            self.visitor = QaidVisitor(self.instance)
 
     def down(self):
         self.instance.down()
@@ -123,47 +123,16 @@ def docker_build(name, dockerfile, directory=None):
     sample.run("docker", "push", "-q", reference)
 
 
-class Visitor:
-    """Uses the application as a person does, and knows what belongs there. While the gate is shut it goes in by the gate's twin."""
-
-    def __init__(self, instance):
-        self.instance = instance
-        self.since = None
-        self.was_fine = False
-        self.round = 0
-
-    def sees_a_fault(self):
-        containers = engine.containers(self.instance.name)
-        if self.since is None:
-            self.since = max((container["Created"] for container in containers), default=0)
-        self.round += 1
-        if self.crashed(containers):
-            return True
-        way = self.way_in(containers)
-        answer = self.visit(way) if way else None
-        self.was_fine = self.was_fine or answer is True
-        return answer is False or (answer is None and self.was_fine)
-
-    def crashed(self, containers):
-        return any(container["State"] == "restarting" or (container["State"] in ("exited", "dead") and container["Created"] > self.since)
-                   for container in containers)
-
-    def way_in(self, containers):
-        """(host, port): the published port once the gate runs, else its twin's."""
-        gates = [container for container in containers if container["State"] == "running"
-                 and container["Labels"].get("com.docker.compose.service") == "caddy"]
-        for gate in gates:
-            if gate["Labels"].get("com.docker.compose.oneoff") != "True":
-                return "127.0.0.1", self.instance.port
-        return next(((engine.address(gate), 80) for gate in gates if engine.address(gate)), None)
+class QaidVisitor(Visitor):
+    pause = 0.0
 
     def visit(self, way):
         """True: all is well. False: a fault is seen. None: it may still be starting."""
         status, page, _ = self.request(way, "GET", "/")
-        if status in STARTING:
+        if status in self.starting:
             return None
         login = self.request(way, "POST", "/api/auth/login", {"email": sample.EMAIL, "password": sample.PASSWORD})
-        if login[0] in STARTING:
+        if login[0] in self.starting:
             return None
         return self.page_is_well(way, status, page) and self.users_are_well(way, login) and (self.round % 5 or self.keeps_out(way))
 
@@ -209,7 +178,7 @@ class Visitor:
         connection = HTTPConnection(*way, timeout=TOO_SLOW if self.was_fine else 5)
         try:
             connection.request(method, path, body=json.dumps(body) if body is not None else None,
-                               headers={"Host": f"127.0.0.1:{self.instance.port}", "Content-Type": "application/json", **(headers or {})})
+                               headers={"Host": f"127.0.0.1:{self.application.port}", "Content-Type": "application/json", **(headers or {})})
             answer = connection.getresponse()
             return answer.status, answer.read(), answer.headers.get("Content-Type", "")
         except (OSError, HTTPException):

@@ -5,8 +5,9 @@ import json
 import time
 from http.client import HTTPConnection, HTTPException
 
-from installed import Installed, Visitor, run
+from installed import Installed, run
 from tryton.releases import RELEASES
+from visitor import Visitor
 
 PARTIES = 40
 ADMIN = "the administrator's password"
