@@ -36,6 +36,7 @@ struct window {
     usec_t begun;      /* clock_boottime() at which since_switch is 0 */
     usec_t saved_at;   /* clock_boottime() at which the memory was written last */
     usec_t restart_at; /* clock_boottime() of the next try to start what is down; 0: none wanted */
+    usec_t gate_since; /* clock_boottime() at which the gate was opened; 0: it answers, or is not open */
     bool up_failed;
     bool twin_runs;
 };
@@ -157,24 +158,9 @@ static void keep_started(struct window *window) {
     }
 }
 
-/* Docker's proxy accepts connections before the gate listens: a probe through it would get an empty answer
- * and blame the release. A gate that does not become healthy in time is the probes' to judge. */
-static void await_gate(struct context *context, const char *id) {
-    usec_t deadline = context_deadline(context, GATE_TIME);
-    bool starting = true;
-    while (starting) {
-        struct container gate = { 0 };
-        if (engine_container(context->engine, id, deadline, &gate, NULL) < 0)
-            return;
-        starting = string_equal(gate.status, "running") && string_equal(gate.health, "starting");
-        container_done(&gate);
-        if (starting && !deadline_sleep(deadline, 100 * USEC_PER_MSEC))
-            return;
-    }
-}
-
 /* Recorded before it is done; then the policy and the start, and that it is open. */
-static int open_gate(struct context *context, struct error *err) {
+static int open_gate(struct window *window, struct error *err) {
+    struct context *context = window->context;
     struct record *record = context->record;
     const struct record_service *gate = record_gate(record);
     struct container *list = NULL;
@@ -193,8 +179,6 @@ static int open_gate(struct context *context, struct error *err) {
         if (string_equal(list[i].service, gate->service) && !list[i].one_off && !*list[i].ours) {
             r = engine_start(context->engine, list[i].id, context_deadline(context, CALL_TIME), err);
             started = r >= 0;
-            if (started)
-                await_gate(context, list[i].id);
         }
     containers_free(list, count);
     if (r >= 0 && !started)
@@ -202,6 +186,7 @@ static int open_gate(struct context *context, struct error *err) {
     if (r < 0)
         return error_prefix(err, "cannot open the gate");
     record->gate = GATE_OPEN;
+    window->gate_since = clock_boottime();
     context_event(context, "gate-opened", "the gate \"%s\" is open", gate->service);
     return 0;
 }
@@ -214,7 +199,7 @@ static int first_pass(struct window *window, struct error *err) {
     context_event(context, "first-pass", "every probe has passed");
     int r = context_record(context, err);
     if (r >= 0 && context->settings->watch.gate_until == GATE_UNTIL_FIRST_PASS) {
-        r = open_gate(context, err);
+        r = open_gate(window, err);
         record_serves(record);
     } else if (r >= 0 && record->gate == GATE_NONE) {
         record_serves(record);
@@ -251,10 +236,29 @@ static void save_memory(struct window *window, const struct probe_round *round) 
     context_record(window->context, NULL);
 }
 
-static int decide(struct window *window, const struct probe_round *round, bool *ret_over, struct error *err) {
+/* Docker's proxy accepts connections before a gate that was just started listens: until all that goes through
+ * it has been answered once, no answer says nothing of the release. */
+static void forgive_silence(struct window *window, struct probe_round *round) {
+    bool silent = false;
+    if (!window->gate_since)
+        return;
+    for (size_t i = 0; i < round->count; i++) {
+        struct probe_report *report = &round->reports[i];
+        if (report->result != PROBE_FAIL || report->fatal || report->answered ||
+            json_object_get(report->measured, "status"))
+            continue;
+        silent = true;
+        report->result = PROBE_UNKNOWN;
+    }
+    if (!silent || clock_boottime() >= window->gate_since + GATE_TIME)
+        window->gate_since = 0;
+}
+
+static int decide(struct window *window, struct probe_round *round, bool *ret_over, struct error *err) {
     struct context *context = window->context;
     char *probe = NULL, *reason = NULL;
     const struct verdict_host host = { .trouble = round->trouble, .busy = round->busy };
+    forgive_silence(window, round);
     enum verdict verdict = verdict_step(&window->rules, &window->memory, round->reports, round->count, &host,
                                         clock_boottime() - window->begun, &probe, &reason);
     *ret_over = false;
@@ -342,10 +346,10 @@ int step_watch(struct context *context, struct error *err) {
     int r = window_open(context, &window, err);
     /* A gate whose opening was recorded is opened, whatever died in between. */
     if (r >= 0 && context->record->gate == GATE_OPENING)
-        r = open_gate(context, err);
+        r = open_gate(&window, err);
     if (r >= 0 && context->record->first_pass && context->record->gate == GATE_SHUT &&
         context->settings->watch.gate_until == GATE_UNTIL_FIRST_PASS)
-        r = open_gate(context, err);
+        r = open_gate(&window, err);
     while (r == 0 && !over) {
         keep_started(&window);
         r = look_once(&window, &over, err);
