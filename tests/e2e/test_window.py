@@ -74,7 +74,8 @@ def test_a_child_that_is_killed_for_want_of_memory_ends_the_window(application, 
     run("docker", "exec", name, "python3", "-c", "b = bytearray(400 << 20)", check=False)
     result = running.wait()
     assert result.code == ROLLED_BACK, result
-    assert result.json["reason"] == 'containers: a process of service "qaid-server" was killed: out of memory'
+    # the health check's process may be killed beside it: "(and 1 more)"
+    assert result.json["reason"].startswith('containers: a process of service "qaid-server" was killed: out of memory')
     assert_old(application, before)
 
 
