@@ -29,11 +29,19 @@ static const struct option_row salvage_options[] = {
 
 static const struct option_row upgrade_options[] = {
     { "--here", NULL, OPTION_FLAG, AT(here), "in this process, also where systemd runs" },
+    { "--unit", NULL, OPTION_FLAG, AT(unit),
+      "as upgrade-watchdog@APP.service: do what was asked for by hand, else upgrade" },
     { "--again", NULL, OPTION_FLAG, AT(again), "also to a release that is known to be bad" },
     { 0 },
 };
 
+static const struct option_row recover_options[] = {
+    { "--here", NULL, OPTION_FLAG, AT(here), "in this process, also where systemd runs" },
+    { 0 },
+};
+
 static const struct option_row rollback_options[] = {
+    { "--here", NULL, OPTION_FLAG, AT(here), "in this process, also where systemd runs" },
     { "--yes", NULL, OPTION_FLAG, AT(yes), "do not ask" },
     { 0 },
 };
@@ -69,7 +77,13 @@ const struct command commands[] = {
       rollback_options,
       command_rollback,
       "back to the newest or the named snapshot, on a person's word" },
-    { "recover", "APP", 1, { APP }, NULL, command_recover, "finish what a dead run left" },
+    { "recover",
+      "[APP]",
+      0,
+      { APP },
+      recover_options,
+      command_recover,
+      "finish what a dead run left; without APP, of every application" },
     { "status", "[APP]", 0, { APP }, NULL, command_status, "phase, release, pins, last outcome" },
     { "history", "[APP]", 0, { APP }, NULL, command_history, "outcomes, newest first" },
     { "report", "APP [ID]", 1, { APP, ID }, report_options, command_report, "one transaction in full" },

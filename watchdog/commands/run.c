@@ -1,15 +1,21 @@
-/* The commands that run a transaction: upgrade, recover, rollback. */
+/* The commands that run a transaction: upgrade, rollback. Typed by a person they ask the application's unit,
+ * and follow it; in the unit, with --here, or without systemd they do it. */
 
 #include "watchdog/commands/commands.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "watchdog/base/json.h"
+#include "watchdog/commands/follow.h"
+#include "watchdog/commands/recover.h"
 #include "watchdog/commands/session.h"
 #include "watchdog/transaction/by-hand.h"
+
+#define NOT_CONFIRMED "not confirmed: nothing was touched (--yes goes on without a question)"
 
 static enum exit_code upgrade(struct session *session) {
     _cleanup_error_ struct error err = ERROR_NONE;
@@ -23,54 +29,24 @@ static enum exit_code upgrade(struct session *session) {
     return code;
 }
 
-int command_upgrade(const struct options *options) {
+static enum exit_code upgrade_here(const struct options *options) {
     _cleanup_error_ struct error err = ERROR_NONE;
     struct session session;
-    enum exit_code code;
+    enum exit_code code = EXIT_CONFIGURATION;
     bool go_on = true;
-    int r = session_begin(&session, options, &err, &code);
+    int r = session_configure(&session, options, &err);
+    if (r >= 0)
+        r = session_open(&session, true, &err, &code);
     if (r >= 0) {
         code = EXIT_INCOMPLETE;
         r = session_recover(&session, &go_on, &code, &err);
     }
+    if (r > 0 && go_on && (r = session_take_slot(&session, &err)) < 0)
+        code = EXIT_LOCKED;
     if (r < 0)
         code = session_fail(&session, code, &err);
-    else if (r == 0 || go_on)
+    else if (go_on)
         code = upgrade(&session);
-    session_done(&session);
-    return code;
-}
-
-/* Recovery needs no valid configuration: the transaction has its own. */
-int command_recover(const struct options *options) {
-    _cleanup_error_ struct error err = ERROR_NONE;
-    _cleanup_free_ char *app = NULL;
-    struct session session = { .options = options };
-    enum exit_code code = EXIT_DONE;
-    bool go_on = false;
-    int r = command_app(options, &app);
-    if (r != 0)
-        return r;
-    watcher_init(&session.watcher, options->json);
-    r = state_open(options->state_directory, app, false, &session.state, &err);
-    if (r == -ENOENT) {
-        error_done(&err);
-        r = 0;
-    } else if (r >= 0) {
-        r = state_lock(session.state, deadline_in(SESSION_LOCK_TIME), &err);
-        code = r == -EBUSY ? EXIT_LOCKED : EXIT_INCOMPLETE;
-        if (r >= 0)
-            r = session_recover(&session, &go_on, &code, &err);
-    }
-    if (r < 0) {
-        code = session_fail(&session, code == EXIT_DONE ? EXIT_INCOMPLETE : code, &err);
-    } else if (r == 0) {
-        code = EXIT_DONE;
-        if (options->json)
-            output_json(json_null(), NULL);
-        else
-            terminal_print(&session.watcher.terminal, TONE_PLAIN, "%s: there is nothing to recover", app);
-    }
     session_done(&session);
     return code;
 }
@@ -96,7 +72,7 @@ static enum exit_code rollback(struct session *session) {
     if (r < 0)
         return session_fail(session, EXIT_REFUSED, &err);
     if (!confirmed(session, record)) {
-        error_set(&err, ECANCELED, "not confirmed: nothing was touched (--yes goes on without a question)");
+        error_set(&err, ECANCELED, NOT_CONFIRMED);
         return session_fail(session, EXIT_REFUSED, &err);
     }
     if (session_keep_configuration(session, record, &err) < 0 ||
@@ -108,7 +84,7 @@ static enum exit_code rollback(struct session *session) {
     return code;
 }
 
-int command_rollback(const struct options *options) {
+static enum exit_code rollback_here(const struct options *options) {
     _cleanup_error_ struct error err = ERROR_NONE;
     struct session session;
     enum exit_code code;
@@ -120,8 +96,101 @@ int command_rollback(const struct options *options) {
     }
     if (r < 0)
         code = session_fail(&session, code, &err);
-    else if (r == 0 || go_on)
+    else if (go_on)
         code = rollback(&session);
     session_done(&session);
     return code;
+}
+
+/* What a person has asked for, else an upgrade. The request is forgotten when the command is over, however it
+ * ended: after a crash it still stands, and the next start goes on with it. */
+static enum exit_code run_unit(const struct options *options) {
+    _cleanup_error_ struct error err = ERROR_NONE;
+    _cleanup_request_ struct request request = { 0 };
+    _cleanup_state_ struct state *state = NULL;
+    _cleanup_free_ char *app = NULL;
+    struct options asked = *options;
+    enum exit_code code;
+    int r = settings_app_name(options->app, &app, &err);
+    if (r >= 0)
+        r = state_open(options->state_directory, app, false, &state, &err);
+    if (r >= 0)
+        r = request_read(state, &request, &err);
+    if (r < 0 && r != -ENOENT)
+        return (enum exit_code)command_fail(options, EXIT_INCOMPLETE, &err);
+    asked.yes = true;
+    asked.id = request.id;
+    asked.again = options->again || request.again;
+    if (request.kind == REQUEST_ROLLBACK)
+        code = rollback_here(&asked);
+    else if (request.kind == REQUEST_RECOVER)
+        code = recover_here(&asked);
+    else
+        code = upgrade_here(&asked);
+    if (request.kind != REQUEST_NONE)
+        (void)request_remove(state, NULL);
+    if (code == EXIT_DONE || code == EXIT_REFUSED)
+        (void)sd_notify(0, "READY=1"); /* where no transaction was opened: no failed start all the same */
+    return code;
+}
+
+int command_upgrade(const struct options *options) {
+    _cleanup_error_ struct error err = ERROR_NONE;
+    _cleanup_unit_ struct unit unit = { 0 };
+    _cleanup_free_ char *app = NULL;
+    if (options->unit)
+        return run_unit(options);
+    int r = command_app(options, &app);
+    if (r != 0)
+        return r;
+    r = unit_find(options, app, &unit, &err);
+    if (r < 0)
+        return command_fail(options, EXIT_REFUSED, &err);
+    if (r == 0)
+        return upgrade_here(options);
+    struct session session;
+    r = session_configure(&session, options, &err);
+    session_done(&session);
+    if (r < 0)
+        return command_fail(options, EXIT_CONFIGURATION, &err);
+    return follow(options, app, &unit, &(struct request){ REQUEST_UPGRADE, .again = options->again });
+}
+
+/* What would be gone back to is looked up and confirmed here; the unit is asked for that very snapshot. */
+static int ask_rollback(struct session *session, char **ret_id, struct error *err) {
+    _cleanup_record_ struct record *record = record_new(session->settings->app, KIND_ROLLBACK);
+    int r = state_open(session->options->state_directory, session->settings->app, true, &session->state, err);
+    if (r >= 0)
+        r = by_hand_prepare(session->state, session->settings, session->options->id, record, err);
+    if (r < 0)
+        return r;
+    if (!confirmed(session, record))
+        return error_set(err, ECANCELED, NOT_CONFIRMED);
+    *ret_id = xstrdup(record->snapshot);
+    return 0;
+}
+
+int command_rollback(const struct options *options) {
+    _cleanup_error_ struct error err = ERROR_NONE;
+    _cleanup_unit_ struct unit unit = { 0 };
+    _cleanup_free_ char *app = NULL, *id = NULL;
+    int r = command_app(options, &app);
+    if (r != 0)
+        return r;
+    r = unit_find(options, app, &unit, &err);
+    if (r < 0)
+        return command_fail(options, EXIT_REFUSED, &err);
+    if (r == 0)
+        return rollback_here(options);
+    struct session session;
+    enum exit_code code = EXIT_CONFIGURATION;
+    r = session_configure(&session, options, &err);
+    if (r >= 0) {
+        code = EXIT_REFUSED;
+        r = ask_rollback(&session, &id, &err);
+    }
+    session_done(&session);
+    if (r < 0)
+        return command_fail(options, code, &err);
+    return follow(options, app, &unit, &(struct request){ REQUEST_ROLLBACK, .id = id });
 }

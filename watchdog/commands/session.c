@@ -5,10 +5,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
 
 #include "probes/set.h"
 #include "watchdog/base/durable.h"
 #include "watchdog/commands/services.h"
+
+#define SLOT_PAUSE USEC_PER_SEC
+#define SLOT_EXTENSION USEC_PER_MINUTE
 
 void session_done(struct session *session) {
     watcher_done(&session->watcher);
@@ -20,12 +25,54 @@ enum exit_code session_fail(struct session *session, enum exit_code code, const 
     return (enum exit_code)command_fail(session->options, code, err);
 }
 
-static int open_state(struct session *session, const char *app, struct error *err, enum exit_code *ret_code) {
-    *ret_code = EXIT_REFUSED;
-    int r = state_open(session->options->state_directory, app, true, &session->state, err);
+int session_configure(struct session *session, const struct options *options, struct error *err) {
+    *session = (struct session){ .options = options };
+    watcher_init(&session->watcher, options->json);
+    int r = settings_load(options->config_directory, options->app, &session->settings, err);
     if (r < 0)
         return r;
-    r = state_lock(session->state, deadline_in(SESSION_LOCK_TIME), err);
+    _cleanup_probe_set_ struct probe_set *set = NULL;
+    r = probe_set_new(session->settings, &set, err);
+    return r < 0 ? r : services_check(session->settings, err);
+}
+
+static bool has_open_transaction(const struct state *state) {
+    _cleanup_free_ char *path = state_path(state, "transaction.json");
+    return access(path, F_OK) == 0;
+}
+
+/* systemd waits as long as it hears that somebody does (sd_notify(3), EXTEND_TIMEOUT_USEC). */
+static void wait_on(struct session *session, const struct error *why) {
+    const char *app = session->settings->app;
+    journal_status("%s: waits for its turn: %s", app, error_text(why));
+    (void)sd_notifyf(0, "EXTEND_TIMEOUT_USEC=%llu", (unsigned long long)SLOT_EXTENSION);
+}
+
+int session_take_slot(struct session *session, struct error *err) {
+    usec_t deadline = deadline_in(SESSION_SLOT_TIME);
+    bool told = false;
+    for (;;) {
+        _cleanup_error_ struct error busy = ERROR_NONE;
+        int r = state_lock_slot(session->state, session->settings->application.slots, &busy);
+        if (r != -EBUSY)
+            return r < 0 ? error_move(err, &busy) : 0;
+        if (!told)
+            terminal_tell(&session->watcher.terminal, TONE_UNSURE, "waiting for its turn (Slots=): %s",
+                          error_text(&busy));
+        told = true;
+        wait_on(session, &busy);
+        if (!deadline_sleep(deadline, SLOT_PAUSE))
+            return error_set(err, EBUSY, "its turn (Slots=) did not come in 12 hours: %s", error_text(&busy));
+    }
+}
+
+int session_open(struct session *session, bool slot, struct error *err, enum exit_code *ret_code) {
+    *ret_code = EXIT_REFUSED;
+    int r = state_open(session->options->state_directory, session->settings->app, true, &session->state, err);
+    if (r >= 0 && slot && !has_open_transaction(session->state))
+        r = session_take_slot(session, err);
+    if (r >= 0)
+        r = state_lock(session->state, deadline_in(SESSION_LOCK_TIME), err);
     if (r == -EBUSY)
         *ret_code = EXIT_LOCKED;
     return r;
@@ -33,17 +80,9 @@ static int open_state(struct session *session, const char *app, struct error *er
 
 int session_begin(struct session *session, const struct options *options, struct error *err,
                   enum exit_code *ret_code) {
-    *session = (struct session){ .options = options };
-    watcher_init(&session->watcher, options->json);
     *ret_code = EXIT_CONFIGURATION;
-    int r = settings_load(options->config_directory, options->app, &session->settings, err);
-    if (r < 0)
-        return r;
-    _cleanup_probe_set_ struct probe_set *set = NULL;
-    r = probe_set_new(session->settings, &set, err);
-    if (r >= 0)
-        r = services_check(session->settings, err);
-    return r < 0 ? r : open_state(session, session->settings->app, err, ret_code);
+    int r = session_configure(session, options, err);
+    return r < 0 ? r : session_open(session, false, err, ret_code);
 }
 
 int session_keep_configuration(const struct session *session, struct record *record, struct error *err) {

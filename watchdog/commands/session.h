@@ -9,6 +9,8 @@
 
 #define SESSION_LOCK_TIME USEC_PER_MINUTE /* for children of a dead run to end */
 
+#define SESSION_SLOT_TIME (12 * USEC_PER_HOUR)
+
 struct session {
     const struct options *options;
     struct watcher watcher;
@@ -16,10 +18,17 @@ struct session {
     struct state *state;
 };
 
-/* Reads the configuration, opens the state and takes the lock. session_done() in any case. *ret_code is set
- * when it fails. */
+/* Reads the configuration and sees that its probes and services can be. session_done() in any case. -EINVAL:
+ * exit status 3. */
+int session_configure(struct session *session, const struct options *options, struct error *err);
+/* Opens the state and takes the lock; with @slot, one of the host's slots first, unless a transaction is open
+ * (an application that may be down does not wait for its neighbours). *ret_code is set when it fails. */
+int session_open(struct session *session, bool slot, struct error *err, enum exit_code *ret_code);
+/* Both. */
 int session_begin(struct session *session, const struct options *options, struct error *err,
                   enum exit_code *ret_code);
+/* One of the host's slots (Slots=), awaited up to SESSION_SLOT_TIME. Nothing where it is held already. */
+int session_take_slot(struct session *session, struct error *err);
 void session_done(struct session *session);
 
 /* Says what went wrong; returns @code. */

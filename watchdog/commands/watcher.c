@@ -45,6 +45,23 @@ static void close_phase(struct watcher *watcher, bool good, const char *note) {
     watcher->phase = NULL;
 }
 
+/* "qaid: phase backup, dump of "qaid", 3.1 MB of 12 MB", for `systemctl status`; follow.c reads it too. */
+static void tell_status(struct watcher *watcher) {
+    const struct terminal *terminal = &watcher->terminal;
+    char bytes[BYTES_SIZE], total[BYTES_SIZE];
+    if (!watcher->app || !watcher->phase)
+        return;
+    char *text =
+        xasprintf("%s: phase %s%s%s%s%s%s%s", watcher->app, watcher->phase, terminal->what ? ", " : "",
+                  terminal->what ? terminal->what : "", terminal->bytes ? ", " : "",
+                  terminal->bytes ? bytes_format(bytes, terminal->bytes) : "",
+                  terminal->bytes && terminal->total ? " of " : "",
+                  terminal->bytes && terminal->total ? bytes_format(total, terminal->total) : "");
+    if (!string_equal(text, watcher->status))
+        journal_status("%s", text);
+    replace_string(watcher->status, text);
+}
+
 static void on_phase(void *userdata, const struct record *record) {
     struct watcher *watcher = userdata;
     const char *name = phase_name((enum phase)record->phase);
@@ -54,7 +71,8 @@ static void on_phase(void *userdata, const struct record *record) {
     terminal_phase(&watcher->terminal, name);
     struct journal journal = journal_of(watcher, record);
     journal_send(&journal, EVENT_PHASE, &(struct journal_fields){ .phase = name }, "phase %s", name);
-    journal_status("%s: phase %s", record->app, name);
+    replace_string(watcher->app, xstrdup(record->app));
+    tell_status(watcher);
 }
 
 static void on_progress(void *userdata, const char *text, uint64_t done, uint64_t total) {
@@ -65,6 +83,7 @@ static void on_progress(void *userdata, const char *text, uint64_t done, uint64_
 static void on_tick(void *userdata) {
     struct watcher *watcher = userdata;
     terminal_tick(&watcher->terminal);
+    tell_status(watcher);
 }
 
 /* "4 of 5 probes pass; login: POST /api/auth/login answered 500, wanted 200" */
@@ -150,6 +169,8 @@ void watcher_done(struct watcher *watcher) {
     close_phase(watcher, true, NULL);
     terminal_done(&watcher->terminal);
     json_decref(watcher->reports);
+    free(watcher->app);
+    free(watcher->status);
 }
 
 static void print_probes(struct watcher *watcher, const json_t *reports) {

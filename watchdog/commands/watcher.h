@@ -12,6 +12,8 @@ struct watcher {
     bool json;
     json_t *reports; /* of the last round */
     char *phase;     /* that the terminal shows; NULL: none */
+    char *app;       /* of the transaction that runs; NULL: none yet */
+    char *status;    /* what systemd was told last */
 };
 
 /* @json: the terminal is standard error, as standard output belongs to the result. */

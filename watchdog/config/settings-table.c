@@ -28,6 +28,8 @@ const struct setting settings_table[] = {
       .expected = "an address such as http://127.0.0.1 or https://qaid.example.org",
       .help =
           "where http probes send their requests; a host that is a service's name reaches its container" },
+    { "App", "Slots", SETTING_NUMBER, AT(application.slots), "1", 1, 1000,
+      .help = "how many upgrades may be under way on this host when this one begins, itself included" },
 
     { "Database", "Service", SETTING_TEXT, AT(database.service), .required = 1, .normalise = value_service,
       .expected = "the name of a Compose service", .help = "the service that is the PostgreSQL server" },

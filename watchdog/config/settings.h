@@ -50,6 +50,7 @@ struct settings {
         char *project;                         /* NULL: not given */
         char **files, **profiles, **env_files; /* as written, relative to the directory; NULL: not given */
         char *base_url;                        /* without a final slash; NULL: not given */
+        unsigned slots;                        /* upgrades at once on this host */
     } application;
 
     struct {

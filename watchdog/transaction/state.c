@@ -22,7 +22,7 @@ static const char *const directories[] = { "", "/transactions", "/snapshots", "/
 
 int state_open(const char *root, const char *app, bool create, struct state **ret, struct error *err) {
     _cleanup_state_ struct state *state = xcalloc(1, sizeof(*state));
-    *state = (struct state){ xstrdup(root), xstrdup(app), xasprintf("%s/%s", root, app), -1, -1, -1 };
+    *state = (struct state){ xstrdup(root), xstrdup(app), xasprintf("%s/%s", root, app), -1, -1, -1, -1 };
     for (size_t i = 0; create && i < ELEMENTS(directories); i++) {
         _cleanup_free_ char *path = xasprintf("%s%s", state->directory, directories[i]);
         int r = durable_mkdir(path, 0700, err);
@@ -44,7 +44,7 @@ int state_open(const char *root, const char *app, bool create, struct state **re
 void state_free(struct state *state) {
     if (!state)
         return;
-    int fds[] = { state->lock_fd, state->project_fd, state->server_fd };
+    int fds[] = { state->lock_fd, state->project_fd, state->server_fd, state->slot_fd };
     for (size_t i = 0; i < ELEMENTS(fds); i++)
         if (fds[i] >= 0)
             close(fds[i]);
@@ -173,6 +173,16 @@ int state_lock_project(struct state *state, const char *project, struct error *e
 
 int state_lock_server(struct state *state, const char *system_identifier, struct error *err) {
     return lock_named("database-server", system_identifier, &state->server_fd, err);
+}
+
+int state_lock_slot(struct state *state, unsigned slots, struct error *err) {
+    int r = -EBUSY;
+    for (unsigned slot = 1; r == -EBUSY && slot <= slots; slot++) {
+        _cleanup_free_ char *name = xasprintf("%u", slot);
+        error_done(err);
+        r = lock_named("slot", name, &state->slot_fd, err);
+    }
+    return r;
 }
 
 static int load_json(const char *path, json_t **ret, struct error *err) {

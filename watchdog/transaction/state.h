@@ -6,6 +6,7 @@
  *   APP/lock                 flock: one run at a time; every child inherits the descriptor
  *   APP/transaction.json     the open transaction; its absence is "there is none"
  *   APP/reserve              room for the record on a full disk
+ *   APP/request.json         what a person asked the unit for (request.h)
  *   APP/known-bad.json       releases that probes have failed
  *   APP/transactions/ID.json closed ones, as people and scripts see them
  *   APP/transactions/ID/     configuration, Compose files, baseline, logs, the full record
@@ -24,7 +25,7 @@ struct state {
     char *root, *app;
     char *directory; /* root/app */
     int lock_fd;     /* -1: not held. Not close-on-exec: every child holds it too */
-    int project_fd, server_fd;
+    int project_fd, server_fd, slot_fd;
 };
 
 /* Makes the directories where @create; else -ENOENT when the application has no state yet. */
@@ -48,6 +49,9 @@ bool state_is_locked(const struct state *state, pid_t *ret_pid);
 /* One per Compose project and one per database server, whatever the state directory: -EBUSY. */
 int state_lock_project(struct state *state, const char *project, struct error *err);
 int state_lock_server(struct state *state, const char *system_identifier, struct error *err);
+/* One of so many runs that may be under way on this host at once, of all applications: -EBUSY when each of
+ * the slots 1 to @slots is taken. */
+int state_lock_slot(struct state *state, unsigned slots, struct error *err);
 
 /* The open transaction. -ENOENT: none. -EBADMSG: the file is damaged or of a newer version. */
 int state_load(const struct state *state, struct record **ret, struct error *err);

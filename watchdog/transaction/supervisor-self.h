@@ -20,11 +20,14 @@ struct supervisor {
     sd_event *event;
     sd_event_source *child, *channel, *timer, *pause;
     pid_t worker;
-    int fd; /* -1: no worker */
+    usec_t worker_until; /* its deadline, on clock_boottime() */
+    int fd;              /* -1: no worker */
     struct buffer received;
     usec_t phase_begun; /* clock_boottime() */
     unsigned attempts;  /* of the present phase, in this process, before the present one */
 
+    bool ready;      /* systemd knows */
+    int inhibitor;   /* -1: none */
     bool resting;    /* the worker is PHASE_REST, for the record's phase */
     bool recovering; /* what comes after the rest is machine_recover()'s, else machine_failed()'s or _stop()'s
                       */
@@ -49,5 +52,8 @@ int supervisor_take_locks(struct supervisor *self, const struct record *record, 
 
 /* Starts the worker of a phase (PHASE_REST too), with so much time. */
 void supervisor_begin_worker(struct supervisor *self, enum phase phase, usec_t time);
+/* Tells systemd how long the present worker may take: its timeouts move with the phase's deadline
+ * (sd_notify(3), EXTEND_TIMEOUT_USEC). */
+void supervisor_extend(const struct supervisor *self);
 /* Kills it and everything it started, and returns when all of that is gone. */
 void supervisor_drop_worker(struct supervisor *self);

@@ -52,6 +52,12 @@ void supervisor_drop_worker(struct supervisor *self) {
     buffer_done(&self->received);
     reap_descendants();
 }
+
+void supervisor_extend(const struct supervisor *self) {
+    usec_t extension = deadline_left(self->worker_until) + USEC_PER_MINUTE;
+    sd_notifyf(0, "EXTEND_TIMEOUT_USEC=%llu", (unsigned long long)extension);
+}
+
 static void take_record(struct supervisor *self, const json_t *json) {
     _cleanup_error_ struct error err = ERROR_NONE;
     struct record *record = NULL;
@@ -224,6 +230,6 @@ void supervisor_begin_worker(struct supervisor *self, enum phase phase, usec_t t
     sd_event_add_time(self->event, &self->timer, CLOCK_BOOTTIME, deadline, 0, on_deadline, self);
     /* Messages before the end: both may be ready at once. */
     sd_event_source_set_priority(self->child, SD_EVENT_PRIORITY_NORMAL + 10);
-    usec_t extension = time + USEC_PER_MINUTE;
-    sd_notifyf(0, "EXTEND_TIMEOUT_USEC=%llu", (unsigned long long)extension);
+    self->worker_until = deadline;
+    supervisor_extend(self);
 }

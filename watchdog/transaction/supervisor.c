@@ -17,6 +17,7 @@
 #include "watchdog/base/json.h"
 #include "watchdog/base/memory.h"
 #include "watchdog/config/settings.h"
+#include "watchdog/transaction/inhibitor.h"
 #include "watchdog/transaction/supervisor-self.h"
 
 #define REST_TIME (5 * USEC_PER_MINUTE) /* how long recovery tries to reach Docker and the database */
@@ -75,6 +76,14 @@ static usec_t phase_time(const struct supervisor *self, enum phase phase) {
     if (machine_phases[phase].deadline)
         return machine_phases[phase].deadline;
     return phase == PHASE_FREEZE ? self->freeze_time : self->watch_time;
+}
+
+/* The unit counts as started when the record is open: from then on there is something to recover, and
+ * systemd's watchdog runs (systemd.service(5), WatchdogSec=). */
+static void tell_ready(struct supervisor *self) {
+    if (!self->ready)
+        sd_notify(0, "READY=1");
+    self->ready = true;
 }
 
 static void finish(struct supervisor *self, enum exit_code code) {
@@ -198,6 +207,7 @@ static void begin_phase(struct supervisor *self, enum phase phase) {
         cannot_record(self, &err);
         return;
     }
+    tell_ready(self);
     self->phase_begun = clock_boottime();
     self->resting = false;
     if (self->observer->phase)
@@ -317,6 +327,8 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info,
     self->record->stop_asked = true;
     supervisor_tell(self, "warning", world.system_stopping ? "the system is stopping" : "asked to stop");
     struct machine_move move = machine_stop(phase, &world);
+    if (move.move == MOVE_WAIT || self->resting) /* the worker that runs is awaited */
+        supervisor_extend(self);
     if (move.move == MOVE_WAIT)
         return 0;
     if (!self->record->cause && move.move != MOVE_LEAVE)
@@ -382,20 +394,30 @@ static int prepare(struct supervisor *self, struct error *err) {
     return r < 0 ? error_errno(err, -r, "cannot make an event loop") : read_times(self, err);
 }
 
+/* The record says in which boot somebody worked on it last. */
+static char *boot_id_now(void) {
+    char text[37];
+    clock_boot_id(text);
+    return xstrdup(text);
+}
+
 enum exit_code supervisor_run(struct state *state, struct record *record, enum phase first,
                               const struct observer *observer) {
     struct supervisor self = { .state = state, .record = record, .observer = observer, .fd = -1 };
     _cleanup_error_ struct error err = ERROR_NONE;
     self.exit = EXIT_INCOMPLETE;
     self.rest_until = deadline_in(REST_TIME);
+    self.inhibitor = inhibitor_take(record->app);
     if (prepare(&self, &err) < 0 || supervisor_take_locks(&self, record, &err) < 0) {
         supervisor_tell(&self, "failure", error_text(&err));
         self.exit = record->locked_out ? EXIT_LOCKED : EXIT_INCOMPLETE;
     } else {
-        sd_notify(0, "READY=1");
         record->outcome =
             first == PHASE_NONE && record->phase != PHASE_FORGET ? OUTCOME_NONE : record->outcome;
         record->stop_asked = false;
+        replace_string(record->boot_id, boot_id_now());
+        if (first == PHASE_NONE)
+            tell_ready(&self);
         if (first != PHASE_NONE)
             begin_phase(&self, first);
         else if (needs_rest((enum phase)record->phase))
@@ -412,5 +434,7 @@ enum exit_code supervisor_run(struct state *state, struct record *record, enum p
     sd_event_source_disable_unref(self.pause);
     sd_event_unref(self.event);
     free(self.reason);
+    if (self.inhibitor >= 0)
+        close(self.inhibitor);
     return self.exit;
 }
