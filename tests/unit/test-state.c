@@ -169,6 +169,23 @@ static void a_pin_of_ours_leads_back_to_what_the_user_wrote(void **state) {
     assert_string_equal(original, "q/s:1");
 }
 
+static void so_many_runs_as_there_are_slots(void **state) {
+    enum { SLOTS = 3 };
+    struct state *runs[SLOTS + 1];
+    _cleanup_error_ struct error err = ERROR_NONE;
+    for (size_t i = 0; i < ELEMENTS(runs); i++)
+        runs[i] = opened(state);
+    for (size_t i = 0; i < SLOTS; i++)
+        assert_int_equal(state_lock_slot(runs[i], SLOTS, NULL), 0);
+    assert_int_equal(state_lock_slot(runs[0], SLOTS, NULL), 0); /* it has one */
+    assert_int_equal(state_lock_slot(runs[SLOTS], SLOTS, &err), -EBUSY);
+    assert_non_null(strstr(err.text, "process"));
+    state_free(take_ptr(runs[1]));
+    assert_int_equal(state_lock_slot(runs[SLOTS], SLOTS, NULL), 0);
+    for (size_t i = 0; i < ELEMENTS(runs); i++)
+        state_free(runs[i]);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(an_application_without_state_has_none, enter, leave),
@@ -178,6 +195,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_record_comes_back_and_is_closed_once, enter, leave),
         cmocka_unit_test_setup_teardown(a_damaged_record_is_an_error_that_names_the_file, enter, leave),
         cmocka_unit_test_setup_teardown(a_release_is_bad_when_all_that_failed_is_in_it, enter, leave),
+        cmocka_unit_test_setup_teardown(so_many_runs_as_there_are_slots, enter, leave),
         cmocka_unit_test_setup_teardown(a_pin_of_ours_leads_back_to_what_the_user_wrote, enter, leave),
     };
     return RUN(tests);
