@@ -74,17 +74,18 @@ def picture(number, width=48, height=32):
             + chunk(b"IDAT", zlib.compress(rows, 1)) + chunk(b"IEND", b""))
 
 
-def release(image, version):
+def release(image, version, tag="1"):
     """Publishes a version or VERSION-FAULT of an image under its floating tag; image "all" is server and frontend."""
-    run(HERE / "release", image, version)
+    run(HERE / "release", image, version, tag)
 
 
 class Application:
     """One instance in its own directory, project and port. `root` also holds the configuration and the state directory."""
 
-    def __init__(self, root, port=8080, rows=200_000, name="qaid"):
+    def __init__(self, root, port=8080, rows=200_000, name="qaid", tag="1"):
         self.root = Path(root)
         self.name = name
+        self.tag = tag
         self.port = port
         self.rows = rows
         self.directory = self.root / name
@@ -102,6 +103,9 @@ class Application:
         for directory in (self.directory, self.config_directory):
             shutil.rmtree(directory, ignore_errors=True)
         shutil.copytree(HERE / "template", self.directory)
+        if self.tag != "1":
+            text = self.compose_file.read_text()
+            self.compose_file.write_text(text.replace("/server:1 ", f"/server:{self.tag} ").replace("/frontend:1\n", f"/frontend:{self.tag}\n"))
         self.password = secrets.token_hex(12)
         self.write_secret(self.directory / ".env", f"POSTGRES_PASSWORD={self.password}\nQAID_PORT={self.port}\n")
         self.make_config()
@@ -187,7 +191,7 @@ class Application:
         self.make_directory()
         self.data.mkdir()
         (self.data / "screenshots").mkdir()
-        release("all", "1.2.3")
+        release("all", "1.2.3", self.tag)
         self.compose("pull", "-q", "--ignore-pull-failures")
         self.compose("up", "-d", "--wait", timeout=180)
         self.compose("exec", "-T", "postgres", "psql", "-qX", "-v", "ON_ERROR_STOP=1", "-U", "qaid", "-d", "qaid",
@@ -215,7 +219,7 @@ class Application:
         run("cp", "-a", golden / "data", self.data)
         self.password = (golden / "password").read_text()
         self.write_secret(self.directory / ".env", f"POSTGRES_PASSWORD={self.password}\nQAID_PORT={self.port}\n")
-        release("all", version)
+        release("all", version, self.tag)
         self.compose("pull", "-q")
         self.compose("up", "--no-start")
         run("cp", "-a", f"{golden / 'pgdata'}/.", self.volume("pgdata"))

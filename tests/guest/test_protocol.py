@@ -1,0 +1,144 @@
+"""systemd's watchdog, its stop, its reboot, and a person at a terminal."""
+
+import os
+import pty
+import subprocess
+import time
+
+from conftest import wait_until
+
+END = ("upgraded", "rolled-back", "aborted")
+
+
+def kill(application, number):
+    application.guest.run("kill", f"-{number}", application.main_pid())
+
+
+def test_a_stopped_main_process_is_killed_by_the_watchdog_and_the_restart_recovers(guest, crm):
+    guest.write(f"/run/systemd/system/{crm.unit}.d/short.conf", "[Service]\nWatchdogSec=3s\nTimeoutAbortSec=3s\nRestartSec=1s\n")
+    guest.run("systemctl", "daemon-reload")
+    before = crm.newest()["id"]
+    crm.offer("1.2.4")
+    crm.start()
+    wait_until(lambda: crm.in_phase("watch"), 120, 0.1)
+    first = crm.main_pid()
+    kill(crm, "STOP")
+    wait_until(lambda: crm.main_pid() not in (0, first), 60)
+    record = crm.ended(before)
+    assert (record["outcome"], crm.version(), crm.serves()) == ("upgraded", "1.2.4", True), record
+    said = crm.journal("-u", crm.unit, "--grep", "[Ww]atchdog timeout")
+    assert said
+    guest.run("rm", "-r", f"/run/systemd/system/{crm.unit}.d")
+    guest.run("systemctl", "daemon-reload")
+    crm.settle()
+
+
+def test_a_stop_before_the_switch_leaves_the_old_release(guest, qaid):
+    before, version = qaid.newest()["id"], qaid.version()
+    qaid.offer("2.0.0")
+    qaid.start()
+    wait_until(lambda: (qaid.record() or {}).get("phase", 0) >= 5, 120, 0.05)
+    guest.run("systemctl", "stop", qaid.unit, timeout=120)
+    assert qaid.record() is None
+    record = qaid.newest()
+    assert record["id"] != before and record["outcome"] == "aborted", record
+    assert (qaid.version(), qaid.serves()) == (version, True)
+    qaid.settle()
+
+
+def test_a_stop_after_the_first_pass_leaves_the_record_and_the_next_start_watches_on(guest, qaid):
+    before = qaid.newest()["id"]
+    qaid.offer("2.0.0")
+    qaid.start()
+    wait_until(lambda: (qaid.record() or {}).get("first_pass"), 120, 0.1)
+    guest.run("systemctl", "stop", qaid.unit, timeout=120)
+    assert qaid.record() is not None
+    assert qaid.serves()
+    guest.run("systemctl", "start", "upgrade-watchdog-recover.service")
+    record = qaid.ended(before)
+    assert (record["outcome"], qaid.version()) == ("upgraded", "2.0.0"), record
+    qaid.settle()
+
+
+def followed(guest, *arguments):
+    """The program on a terminal in the guest: its process, and the terminal's other end."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(guest.command("env", "TERM=xterm", "upgrade-watchdog", *arguments), stdin=theirs, stdout=theirs, stderr=theirs,
+                               start_new_session=True)
+    os.close(theirs)
+    return process, ours
+
+
+def read_all(descriptor):
+    text = b""
+    while True:
+        try:
+            piece = os.read(descriptor, 65536)
+        except OSError:
+            return text.decode(errors="replace")
+        if not piece:
+            return text.decode(errors="replace")
+        text += piece
+
+
+def test_an_upgrade_typed_by_hand_is_done_by_the_unit_and_followed(guest, crm):
+    before = crm.newest()["id"]
+    crm.offer("1.3.0")
+    process, terminal = followed(guest, "upgrade", "crm")
+    wait_until(lambda: crm.in_phase("watch"), 120, 0.1)
+    assert crm.main_pid() != 0
+    locks = guest.run("systemd-inhibit", "--list", "--no-pager").stdout
+    assert "upgrade-watchdog" in locks and "shutdown:sleep" in locks and "delay" in locks
+    assert "phase watch" in crm.show("StatusText")["StatusText"]
+    second = crm.program("upgrade", "crm")
+    assert second.returncode == 7 and "runs already" in second.stderr
+    text = read_all(terminal)
+    assert process.wait(60) == 0, text
+    record = crm.newest()
+    assert record["id"] != before and record["outcome"] == "upgraded"
+    for words in ("preflight", "backup", "watch", "upgraded", record["id"]):
+        assert words in text, text
+    crm.settle()
+
+
+def test_control_c_ends_the_following_alone(guest, crm):
+    """And a rollback typed by hand goes where it said it would."""
+    before = crm.newest()["id"]
+    process, terminal = followed(guest, "rollback", "crm", "--yes")
+    wait_until(lambda: crm.main_pid() != 0, 60, 0.05)
+    time.sleep(0.5)
+    os.write(terminal, b"\x03")
+    text = read_all(terminal)
+    assert process.wait(30) == 130, text
+    assert "journalctl -fu upgrade-watchdog@crm.service" in text
+    record = crm.ended(before)
+    assert (record["outcome"], crm.version(), crm.serves()) == ("rolled-back", "1.2.4", True), record
+    crm.settle()
+
+
+def test_a_reboot_in_the_window_comes_back_to_one_of_the_two_ends(guest, crm):
+    before = crm.newest()["id"]
+    crm.offer("1.3.0")
+    crm.start()
+    wait_until(lambda: crm.in_phase("watch"), 120, 0.1)
+    guest.run("systemctl", "--no-block", "reboot")
+    guest.await_reboot()
+    record = crm.ended(before, 240)
+    assert record["outcome"] in END, record
+    wait_until(crm.serves, 60)
+    assert crm.version() == ("1.3.0" if record["outcome"] == "upgraded" else "1.2.4")
+    crm.settle()
+
+
+def test_a_power_cut_while_the_application_is_stopped_comes_back(guest, qaid):
+    before, version = qaid.newest()["id"], qaid.version()
+    qaid.offer("1.3.0")
+    qaid.start()
+    wait_until(lambda: (qaid.record() or {}).get("phase", 0) >= 7, 120, 0.02)
+    guest.power_cut()
+    guest.start()
+    record = qaid.ended(before, 240)
+    assert record["outcome"] in END, record
+    wait_until(qaid.serves, 60)
+    assert qaid.version() == ("1.3.0" if record["outcome"] == "upgraded" else version)
+    qaid.settle()
