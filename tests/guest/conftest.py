@@ -1,10 +1,8 @@
 """One booted host a session, with the program installed and two running applications: each test leaves them upgraded or as they were,
 and says by the releases it offers what it wants next."""
 
-import json
 import os
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -12,10 +10,9 @@ import pytest
 sys.path[:0] = [str(Path(__file__).resolve().parent)]
 
 from guest import CACHE, Guest  # noqa: E402
+from inside import Application  # noqa: E402
 
 SUITE = os.environ.get("SUITE", "bookworm")
-ROWS = 2000
-PHASES = ("preflight", "baseline", "resolve", "fetch", "backup", "quiesce", "freeze", "switch", "watch", "commit")
 
 
 def pytest_configure(config):
@@ -29,91 +26,6 @@ def pytest_terminal_summary(terminalreporter):
     counts = {name: len(terminalreporter.stats.get(name, [])) for name in ("passed", "failed", "error", "skipped")}
     (CACHE / "guest" / f"{SUITE}.summary").write_text(
         f"guest: {counts['passed']} passed, {counts['failed'] + counts['error']} failed, {counts['skipped']} skipped\n")
-
-
-def wait_until(what, seconds=120, pause=0.3):
-    end = time.monotonic() + seconds
-    while True:
-        found = what()
-        if found:
-            return found
-        assert time.monotonic() < end, f"not within {seconds} s: {what}"
-        time.sleep(pause)
-
-
-class Application:
-    """The sample application in the guest, and the program as its operator has it there."""
-
-    def __init__(self, guest, name, port, tag):
-        self.guest, self.name, self.port, self.tag = guest, name, port, tag
-        self.unit = f"upgrade-watchdog@{name}.service"
-        self.timer = f"upgrade-watchdog@{name}.timer"
-
-    def up(self):
-        self.guest.run("/opt/tree/tests/app/up", "/srv", "--rows", ROWS, "--port", self.port, "--name", self.name, "--tag", self.tag,
-                       timeout=300)
-        self.guest.sh("cp -a /srv/etc/. /etc/upgrade-watchdog/ && chmod 700 /etc/upgrade-watchdog")
-
-    def configure(self, text):
-        """A drop-in of the application's configuration; none for ""."""
-        path = f"/etc/upgrade-watchdog/{self.name}.conf.d/test.conf"
-        self.guest.write(path, text) if text else self.guest.run("rm", "-f", path)
-
-    def offer(self, version):
-        self.guest.run("/opt/tree/tests/app/release", "all", version, self.tag)
-
-    def program(self, *arguments, check=False, **options):
-        return self.guest.run("upgrade-watchdog", *arguments, check=check, **options)
-
-    def history(self):
-        return json.loads(self.program("--json", "history", self.name, check=True).stdout)
-
-    def newest(self):
-        return (self.history() or [{"id": None}])[0]
-
-    def status(self):
-        return json.loads(self.program("--json", "status", self.name, check=True).stdout)
-
-    def version(self):
-        name = f"{self.name}-qaid-server-1"
-        return self.guest.run("docker", "inspect", "-f", '{{index .Config.Labels "org.opencontainers.image.version"}}', name).stdout.strip()
-
-    def serves(self):
-        return self.guest.run("curl", "-fsS", "-o", "/dev/null", f"http://127.0.0.1:{self.port}/", check=False).returncode == 0
-
-    def show(self, *names):
-        text = self.guest.run("systemctl", "show", self.unit, *(f"-p{name}" for name in names)).stdout
-        return dict(line.split("=", 1) for line in text.splitlines())
-
-    def start(self):
-        """Without waiting: the unit counts as started when its record is open."""
-        self.guest.run("systemctl", "start", "--no-block", self.unit)
-
-    def in_phase(self, phase):
-        path = f"/var/lib/upgrade-watchdog/{self.name}/transaction.json"
-        text = self.guest.run("cat", path, check=False).stdout
-        return bool(text) and PHASES[json.loads(text)["phase"] - 1:][:1] == [phase] if text.strip().startswith("{") else False
-
-    def record(self):
-        text = self.guest.run("cat", f"/var/lib/upgrade-watchdog/{self.name}/transaction.json", check=False).stdout
-        return json.loads(text) if text.strip() else None
-
-    def ended(self, before, seconds=180):
-        """The transaction that closed after the one called @before."""
-        return wait_until(lambda: (newest := self.newest())["id"] != before and self.record() is None and newest, seconds, 1)
-
-    def settle(self):
-        """Nothing runs, nothing is open, and no start limit stands in the next test's way."""
-        wait_until(lambda: self.show("ActiveState")["ActiveState"] in ("inactive", "failed"))
-        assert self.record() is None
-        self.guest.run("systemctl", "reset-failed", self.unit, check=False)
-
-    def journal(self, *arguments):
-        lines = self.guest.run("journalctl", "-o", "json", "--no-pager", *arguments).stdout.splitlines()
-        return [json.loads(line) for line in lines if line.startswith("{")]
-
-    def main_pid(self):
-        return int(self.show("MainPID")["MainPID"])
 
 
 @pytest.fixture(scope="session")

@@ -32,7 +32,6 @@ class Guest:
         self.home = CACHE / "guest" / suite
         self.merged = self.home / "merged"
         self.process = None
-        run(TOP / "tests/guest/root", suite)
 
     # The disk: the kept root below, what this run writes above it
 
@@ -134,5 +133,6 @@ class Guest:
 
     def install(self):
         """As README.md says it, from the tree."""
+        self.run("chown", "-R", "docker-registry:", "/var/lib/docker-registry")
         self.sh("cd /opt/tree && { [ -f /opt/build/build.ninja ] || meson setup /opt/build --prefix=/usr >/opt/build/setup.log; } &&"
                 " meson compile -C /opt/build && meson install -C /opt/build --no-rebuild && systemctl daemon-reload && journalctl --update-catalog")

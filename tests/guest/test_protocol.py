@@ -5,7 +5,7 @@ import pty
 import subprocess
 import time
 
-from conftest import wait_until
+from inside import wait_until
 
 END = ("upgraded", "rolled-back", "aborted")
 
@@ -37,7 +37,7 @@ def test_a_stop_before_the_switch_leaves_the_old_release(guest, qaid):
     before, version = qaid.newest()["id"], qaid.version()
     qaid.offer("2.0.0")
     qaid.start()
-    wait_until(lambda: (qaid.record() or {}).get("phase", 0) >= 5, 120, 0.05)
+    wait_until(lambda: qaid.in_phase("backup"), 120, 0.05)
     guest.run("systemctl", "stop", qaid.unit, timeout=120)
     assert qaid.record() is None
     record = qaid.newest()
@@ -134,7 +134,7 @@ def test_a_power_cut_while_the_application_is_stopped_comes_back(guest, qaid):
     before, version = qaid.newest()["id"], qaid.version()
     qaid.offer("1.3.0")
     qaid.start()
-    wait_until(lambda: (qaid.record() or {}).get("phase", 0) >= 7, 120, 0.02)
+    wait_until(lambda: qaid.in_phase("freeze"), 120, 0.02)
     guest.power_cut()
     guest.start()
     record = qaid.ended(before, 240)

@@ -16,6 +16,8 @@
 
 #define RECORD_LIMIT ((size_t)64 * 1024 * 1024)
 #define LOCK_DIRECTORY "/run/upgrade-watchdog"
+/* For the last child of a killed run to end: it lets go of its locks one after another. */
+#define REST_TIME (10 * USEC_PER_SEC)
 #define RESERVE_SIZE (4 * 1024 * 1024)
 
 static const char *const directories[] = { "", "/transactions", "/snapshots", "/images", "/quarantine" };
@@ -153,7 +155,7 @@ bool state_is_locked(const struct state *state, pid_t *ret_pid) {
     return fd >= 0 && holder_lives(fd, ret_pid);
 }
 
-static int lock_named(const char *kind, const char *name, int *ret_fd, struct error *err) {
+static int lock_named(const char *kind, const char *name, usec_t deadline, int *ret_fd, struct error *err) {
     if (*ret_fd >= 0)
         return 0;
     int r = durable_mkdir(LOCK_DIRECTORY, 0700, err);
@@ -164,15 +166,15 @@ static int lock_named(const char *kind, const char *name, int *ret_fd, struct er
         if (*at == '/')
             *at = '_';
     _cleanup_free_ char *what = xasprintf("the %s \"%s\"", kind, name);
-    return lock_file(path, what, 1, ret_fd, err);
+    return lock_file(path, what, deadline, ret_fd, err);
 }
 
 int state_lock_project(struct state *state, const char *project, struct error *err) {
-    return lock_named("project", project, &state->project_fd, err);
+    return lock_named("project", project, deadline_in(REST_TIME), &state->project_fd, err);
 }
 
 int state_lock_server(struct state *state, const char *system_identifier, struct error *err) {
-    return lock_named("database-server", system_identifier, &state->server_fd, err);
+    return lock_named("database-server", system_identifier, deadline_in(REST_TIME), &state->server_fd, err);
 }
 
 int state_lock_slot(struct state *state, unsigned slots, struct error *err) {
@@ -180,7 +182,7 @@ int state_lock_slot(struct state *state, unsigned slots, struct error *err) {
     for (unsigned slot = 1; r == -EBUSY && slot <= slots; slot++) {
         _cleanup_free_ char *name = xasprintf("%u", slot);
         error_done(err);
-        r = lock_named("slot", name, &state->slot_fd, err);
+        r = lock_named("slot", name, deadline_in(0), &state->slot_fd, err);
     }
     return r;
 }

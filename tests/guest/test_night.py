@@ -2,7 +2,7 @@
 
 import re
 
-from conftest import wait_until
+from inside import wait_until
 
 
 def test_the_units_are_clean_and_sandboxed(guest):
