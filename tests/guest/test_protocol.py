@@ -50,7 +50,7 @@ def test_a_stop_after_the_first_pass_leaves_the_record_and_the_next_start_watche
     before = qaid.newest()["id"]
     qaid.offer("2.0.0")
     qaid.start()
-    wait_until(lambda: (qaid.record() or {}).get("first_pass"), 120, 0.1)
+    wait_until(lambda: (qaid.record() or {}).get("first_pass") and qaid.serves(), 120, 0.1)
     guest.run("systemctl", "stop", qaid.unit, timeout=120)
     assert qaid.record() is not None
     assert qaid.serves()

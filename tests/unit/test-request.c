@@ -62,21 +62,22 @@ static void a_request_comes_back_until_it_is_removed(void **state) {
 
 static void an_old_request_is_void_and_goes(void **state) {
     const usec_t now = clock_realtime();
+    const usec_t up = clock_boottime();
     const struct {
-        usec_t asked;
-        const char *boot_id;
+        usec_t asked, asked_boottime;
         int expected;
     } cases[] = {
-        { now - REQUEST_TIME + USEC_PER_MINUTE, NULL, 1 },
-        { now - REQUEST_TIME - USEC_PER_MINUTE, NULL, 0 },
-        { now + REQUEST_TIME + USEC_PER_MINUTE, NULL, 0 }, /* the clock was set back */
-        { now, "00000000-0000-0000-0000-000000000000", 0 },
+        { now - REQUEST_TIME + USEC_PER_MINUTE, up, 1 },
+        { now - REQUEST_TIME - USEC_PER_MINUTE, up, 0 },
+        { now + USEC_PER_MINUTE, up, 0 }, /* the clock was set back */
+        { now, up - USEC_PER_SEC, 1 },
+        { now, up + USEC_PER_MINUTE, 0 }, /* of an earlier boot */
     };
     _cleanup_state_ struct state *directory = opened(state);
     for (size_t i = 0; i < ELEMENTS(cases); i++) {
         _cleanup_request_ struct request read = { 0 };
-        const struct request written = { REQUEST_ROLLBACK, .boot_id = (char *)cases[i].boot_id,
-                                         .asked = cases[i].asked };
+        const struct request written = { REQUEST_ROLLBACK, .asked = cases[i].asked,
+                                         .asked_boottime = cases[i].asked_boottime };
         assert_int_equal(request_write(directory, &written, NULL), 0);
         assert_int_equal(request_read(directory, &read, NULL), cases[i].expected);
         assert_int_equal(is_there(directory), cases[i].expected);

@@ -285,6 +285,8 @@ void watcher_result(struct watcher *watcher, const struct record *record) {
         output_json(public, NULL);
         return;
     }
+    if (terminal->silent) /* the journal has the outcome's record */
+        return;
     _cleanup_free_ char *from = release(record, false), *to = release(record, true);
     print_probes(watcher, watcher->reports ? watcher->reports : record->reports);
     terminal_print(terminal, outcome_tone(record), "%s: %s%s%s", record->app,

@@ -21,21 +21,20 @@ static const char *const kinds[] = {
 
 void request_done(struct request *request) {
     free(request->id);
-    free(request->boot_id);
     *request = (struct request){ 0 };
 }
 
 int request_write(const struct state *state, const struct request *request, struct error *err) {
-    char boot_id[37], asked[TIMESTAMP_SIZE];
+    char asked[TIMESTAMP_SIZE];
+    usec_t boottime = request->asked_boottime ? request->asked_boottime : clock_boottime();
     _cleanup_free_ char *path = state_path(state, "request.json");
     _cleanup_json_ json_t *json = json_object();
-    clock_boot_id(boot_id);
     timestamp_format(asked, request->asked ? request->asked : clock_realtime());
     json_object_set_new(json, "command", json_string(kinds[request->kind]));
     json_object_set_new(json, "id", request->id ? json_text_string(request->id) : json_null());
     json_object_set_new(json, "again", json_boolean(request->again));
     json_object_set_new(json, "asked", json_string(asked));
-    json_object_set_new(json, "boot_id", json_string(request->boot_id ? request->boot_id : boot_id));
+    json_object_set_new(json, "asked_boottime", json_integer((json_int_t)boottime));
     char *text = json_dumps(json, JSON_INDENT(2));
     if (!text)
         abort();
@@ -55,18 +54,18 @@ static int decode(const json_t *json, const char *path, struct request *ret, str
                          path);
     ret->id = id ? xstrdup(id) : NULL;
     ret->again = json_get_boolean(json, "again", false);
-    ret->boot_id = xstrdup(json_get_string(json, "boot_id", ""));
+    ret->asked_boottime = (usec_t)json_get_integer(json, "asked_boottime", 0);
     return 0;
 }
 
-/* Whether it was meant for this minute. A clock that was set back makes an old one young: the boot id bounds
- * that. */
+static bool is_near(usec_t then, usec_t now, usec_t ahead) {
+    return then <= now + ahead && now <= then + REQUEST_TIME;
+}
+
+/* Whether it was meant for another hour. A second ahead is the time stamp's resolution. */
 static bool is_void(const struct request *request) {
-    char boot_id[37];
-    usec_t now = clock_realtime();
-    clock_boot_id(boot_id);
-    return !string_equal(boot_id, request->boot_id) || request->asked > now + REQUEST_TIME ||
-           now > request->asked + REQUEST_TIME;
+    return !is_near(request->asked, clock_realtime(), USEC_PER_SEC) ||
+           !is_near(request->asked_boottime, clock_boottime(), 0);
 }
 
 int request_read(const struct state *state, struct request *ret, struct error *err) {

@@ -4,8 +4,9 @@
  * What a person asked for on a terminal, for the unit that does it: APP/request.json in the state directory.
  * The unit is the same whoever starts it (a person, a timer, recovery), so a transaction has the same
  * sandbox, credentials and watchdog in any case. A request stays until the command is over, so that a unit
- * that systemd starts again after a crash still knows it; one that nobody took in REQUEST_TIME, or that is
- * from before a reboot, is void.
+ * that systemd starts again after a crash still knows it. One that nobody took in REQUEST_TIME is void, by
+ * either clock: one may have been set, the other begins anew with a boot. (The boot id does not tell boots
+ * apart here: a sandbox inside a container sees another one than the container.)
  */
 
 #include <stdbool.h>
@@ -22,11 +23,10 @@ enum request_kind {
 };
 
 struct request {
-    int kind;   /* enum request_kind */
-    char *id;   /* of the snapshot to go back to; NULL: none */
-    bool again; /* upgrade: also to a release that is known to be bad */
-    char *boot_id;
-    usec_t asked; /* real time; 0: now */
+    int kind;                     /* enum request_kind */
+    char *id;                     /* of the snapshot to go back to; NULL: none */
+    bool again;                   /* upgrade: also to a release that is known to be bad */
+    usec_t asked, asked_boottime; /* on clock_realtime() and clock_boottime(); 0: now */
 };
 
 void request_done(struct request *request);

@@ -56,6 +56,9 @@ void supervisor_drop_worker(struct supervisor *self) {
 void supervisor_extend(const struct supervisor *self) {
     usec_t extension = deadline_left(self->worker_until) + USEC_PER_MINUTE;
     sd_notifyf(0, "EXTEND_TIMEOUT_USEC=%llu", (unsigned long long)extension);
+    /* systemd extends the watchdog's timeout with it: without a ping behind it, a main loop that stands still
+     * from now on would be noticed at the phase's deadline only. */
+    sd_notify(0, "WATCHDOG=1");
 }
 
 static void take_record(struct supervisor *self, const json_t *json) {
