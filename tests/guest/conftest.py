@@ -33,6 +33,7 @@ def guest():
     host = Guest(SUITE)
     host.boot()
     host.install()
+    host.run("systemctl", "enable", "--now", "upgrade-watchdog-recover.timer")  # as each application's timer does
     yield host
     host.power_off()
 
