@@ -2,7 +2,6 @@
 
 import os
 import pty
-import signal
 import subprocess
 import time
 
@@ -114,7 +113,7 @@ def test_control_c_ends_the_following_alone(guest, crm):
     process, terminal = followed(guest, "rollback", "crm", "--yes")
     wait_until(lambda: crm.main_pid() != 0, 60, 0.05)
     time.sleep(0.5)
-    process.send_signal(signal.SIGINT)  # nsenter has become the program
+    guest.run("pkill", "-INT", "-f", "upgrade-watchdog rollback crm")
     text = read_all(terminal)
     assert process.wait(30) == 130, text
     assert "journalctl -fu upgrade-watchdog@crm.service" in text
