@@ -123,29 +123,57 @@ def test_control_c_ends_the_following_alone(guest, crm):
     crm.settle()
 
 
-def test_a_reboot_in_the_window_comes_back_to_one_of_the_two_ends(guest, crm):
-    before, version, wanted = crm.newest()["id"], crm.version(), other(crm)
-    crm.offer(wanted)
-    crm.start()
-    wait_until(lambda: crm.in_phase("watch"), 120, 0.1)
-    guest.run("systemctl", "--no-block", "reboot")
-    guest.await_reboot()
-    record = crm.ended(before, 240)
+def interrupted(guest, application, phase, interrupt):
+    """An upgrade whose host goes down in a phase; afterwards one of the two ends, found by the recovery at boot."""
+    before, version, wanted = application.newest()["id"], application.version(), other(application)
+    application.offer(wanted)
+    application.start()
+    wait_until(lambda: application.in_phase(phase), 120, 0.02)
+    interrupt()
+    record = application.ended(before, 240)
     assert record["outcome"] in END, record
-    wait_until(crm.serves, 60)
-    assert crm.version() == (wanted if record["outcome"] == "upgraded" else version)
+    wait_until(application.serves, 60)
+    assert application.version() == (wanted if record["outcome"] == "upgraded" else version)
+    application.settle()
+
+
+def test_a_rollback_asked_for_once_is_done_once_whatever_dies(guest, crm):
+    crm.offer(other(crm))
+    assert crm.program("upgrade", "crm", timeout=180).returncode == 0
     crm.settle()
+    before = len(crm.history())
+    process, terminal = followed(guest, "rollback", "crm", "--yes")
+    wait_until(lambda: (crm.record() or {}).get("phase", "").startswith("undo-"), 60, 0.02)
+    assert guest.run("test", "-e", "/run/upgrade-watchdog/request-crm.json", check=False).returncode != 0
+    kill(crm, "KILL")
+    text = read_all(terminal)
+    assert process.wait(60) == 5, text
+    assert [record["outcome"] for record in crm.history()[:len(crm.history()) - before]] == ["rolled-back"]
+    assert crm.serves()
+    crm.settle()
+
+
+def test_a_request_that_cannot_be_read_stands_in_nobodys_way(guest, qaid):
+    """Nothing is begun, and it is gone afterwards."""
+    before = qaid.newest()["id"]
+    guest.write("/run/upgrade-watchdog/request-qaid.json", "{", 0o600)
+    guest.run("systemctl", "start", qaid.unit)
+    qaid.settle()
+    assert qaid.newest()["id"] == before
+    assert guest.run("test", "-e", "/run/upgrade-watchdog/request-qaid.json", check=False).returncode != 0
+
+
+def test_a_reboot_in_the_window_comes_back_to_one_of_the_two_ends(guest, crm):
+    def reboot():
+        guest.run("systemctl", "--no-block", "reboot")
+        guest.await_reboot()
+
+    interrupted(guest, crm, "watch", reboot)
 
 
 def test_a_power_cut_while_the_application_is_stopped_comes_back(guest, crm):
-    before, version, wanted = crm.newest()["id"], crm.version(), other(crm)
-    crm.offer(wanted)
-    crm.start()
-    wait_until(lambda: crm.in_phase("freeze"), 120, 0.02)
-    guest.power_cut()
-    guest.start()
-    record = crm.ended(before, 240)
-    assert record["outcome"] in END, record
-    wait_until(crm.serves, 60)
-    assert crm.version() == (wanted if record["outcome"] == "upgraded" else version)
-    crm.settle()
+    def cut():
+        guest.power_cut()
+        guest.start()
+
+    interrupted(guest, crm, "freeze", cut)

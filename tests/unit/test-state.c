@@ -55,17 +55,17 @@ static void a_living_run_is_named_and_not_waited_for(void **state) {
     assert_non_null(strstr(err.text, pid));
 }
 
-/* A run dies, and a child of it lives on: the lock is free only when that one is gone too. */
-static void children_of_a_dead_run_are_waited_for(void **state) {
-    _cleanup_state_ struct state *second = opened(state);
-    int ready[2];
+/* A run that has taken locks dies, and a child of it holds them for a moment longer. */
+static void leave_locks_to_a_child(void **state, const char *project) {
+    int ready[2], status;
     char byte;
     assert_int_equal(pipe(ready), 0);
     pid_t run = fork();
     if (run == 0) {
         struct state *first = NULL;
         if (state_open(*state, "app", false, &first, NULL) < 0 ||
-            state_lock(first, deadline_in(USEC_PER_SEC), NULL) < 0)
+            (project ? state_lock_project(first, project, NULL)
+                     : state_lock(first, deadline_in(USEC_PER_SEC), NULL)) < 0)
             _exit(1);
         if (fork() == 0) {
             usleep(400 * 1000);
@@ -76,10 +76,21 @@ static void children_of_a_dead_run_are_waited_for(void **state) {
     close(ready[1]);
     assert_int_equal(read(ready[0], &byte, 1), 1);
     close(ready[0]);
-    int status;
     assert_int_equal(waitpid(run, &status, 0), run);
+}
+
+static void children_of_a_dead_run_are_waited_for(void **state) {
+    _cleanup_state_ struct state *second = opened(state);
+    leave_locks_to_a_child(state, NULL);
     assert_int_equal(state_lock(second, deadline_in(1), NULL), -EBUSY);
     assert_int_equal(state_lock(second, deadline_in(10 * USEC_PER_SEC), NULL), 0);
+}
+
+/* They let go of their locks one after another: the application's may be free while the project's is not. */
+static void the_locks_of_the_host_are_waited_for_too(void **state) {
+    _cleanup_state_ struct state *second = opened(state);
+    leave_locks_to_a_child(state, "unit-test-of-locks");
+    assert_int_equal(state_lock_project(second, "unit-test-of-locks", NULL), 0);
 }
 
 static void a_record_comes_back_and_is_closed_once(void **state) {
@@ -192,6 +203,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_state_directory_that_others_can_write_is_refused, enter, leave),
         cmocka_unit_test_setup_teardown(a_living_run_is_named_and_not_waited_for, enter, leave),
         cmocka_unit_test_setup_teardown(children_of_a_dead_run_are_waited_for, enter, leave),
+        cmocka_unit_test_setup_teardown(the_locks_of_the_host_are_waited_for_too, enter, leave),
         cmocka_unit_test_setup_teardown(a_record_comes_back_and_is_closed_once, enter, leave),
         cmocka_unit_test_setup_teardown(a_damaged_record_is_an_error_that_names_the_file, enter, leave),
         cmocka_unit_test_setup_teardown(a_release_is_bad_when_all_that_failed_is_in_it, enter, leave),

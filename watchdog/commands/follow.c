@@ -144,6 +144,10 @@ static struct record *load_record(struct follower *self) {
     return NULL;
 }
 
+static enum exit_code failed(struct follower *self, enum exit_code code, const struct error *err) {
+    return (enum exit_code)command_fail(self->options, code, err);
+}
+
 static enum exit_code tell_end(struct follower *self, const struct unit_state *end) {
     _cleanup_error_ struct error err = ERROR_NONE;
     for (usec_t deadline = deadline_in(DRAIN_TIME); deadline_left(deadline) > 0;) {
@@ -151,28 +155,30 @@ static enum exit_code tell_end(struct follower *self, const struct unit_state *e
         if (pause_is_ended(self))
             break;
     }
+    if (request_remove(self->app, NULL) > 0) { /* a timer was quicker, in the same moment */
+        error_set(&err, EBUSY,
+                  "%s ran for somebody else, and what was asked for here was not begun: once more, please",
+                  self->unit->name);
+        return failed(self, EXIT_LOCKED, &err);
+    }
     _cleanup_record_ struct record *record = load_record(self);
     if (end->code != CLD_EXITED) {
         error_set(&err, EIO, "%s was killed (signal %d) and does not start again: upgrade-watchdog status %s",
                   self->unit->name, end->status, self->app);
-        return (enum exit_code)command_fail(self->options, EXIT_INCOMPLETE, &err);
+        return failed(self, EXIT_INCOMPLETE, &err);
     }
     if (record) {
         watcher_result(&self->watcher, record);
     } else if (end->status != EXIT_DONE) {
         error_set(&err, EIO, "%s ended with exit status %d: journalctl -u %s", self->unit->name, end->status,
                   self->unit->name);
-        return (enum exit_code)command_fail(self->options, end->status, &err);
+        return failed(self, (enum exit_code)end->status, &err);
     } else if (self->options->json) {
         output_json(json_null(), NULL);
     } else {
         terminal_print(&self->watcher.terminal, TONE_PLAIN, "%s: there was nothing to do", self->app);
     }
     return (enum exit_code)end->status;
-}
-
-static enum exit_code failed(struct follower *self, enum exit_code code, const struct error *err) {
-    return (enum exit_code)command_fail(self->options, code, err);
 }
 
 /* Until the unit has ended for good: one that systemd starts again after a crash is followed on. */
@@ -191,6 +197,7 @@ static enum exit_code watch(struct follower *self) {
         if (begun && !unit_state_busy(&now))
             return tell_end(self, &now);
         if (!begun && !unit_state_busy(&now) && deadline_left(begin_until) == 0) {
+            (void)request_remove(self->app, NULL);
             error_set(&err, EIO, "systemd did not start %s: systemctl status %s", self->unit->name,
                       self->unit->name);
             return failed(self, EXIT_INCOMPLETE, &err);
@@ -216,10 +223,10 @@ enum exit_code follow(const struct options *options, const char *app, const stru
         memcpy(self.before, now.invocation, sizeof(self.before));
         self.journal = open_journal(unit);
         self.signals = take_signals();
-        r = request_write(self.state, request, &err);
+        r = request_write(app, request, &err);
     }
     if (r >= 0 && (r = unit_start(unit, true, &err)) < 0)
-        (void)request_remove(self.state, NULL);
+        (void)request_remove(app, NULL);
     code = r < 0 ? failed(&self, code, &err) : watch(&self);
     follower_done(&self);
     return code;

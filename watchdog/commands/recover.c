@@ -4,6 +4,7 @@
 #include "watchdog/commands/recover.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -13,7 +14,9 @@
 #include "watchdog/commands/follow.h"
 #include "watchdog/commands/session.h"
 
-enum exit_code recover_here(const struct options *options) {
+/* @json: the result is one JSON value on standard output; @quiet: it is for a list of several, told in words
+ * on standard error. */
+static enum exit_code recover_one(const struct options *options, bool json, bool quiet) {
     _cleanup_error_ struct error err = ERROR_NONE;
     _cleanup_free_ char *app = NULL;
     struct session session = { .options = options };
@@ -22,7 +25,8 @@ enum exit_code recover_here(const struct options *options) {
     int r = command_app(options, &app);
     if (r != 0)
         return (enum exit_code)r;
-    watcher_init(&session.watcher, options->json);
+    watcher_init(&session.watcher, json || quiet);
+    session.watcher.json = json;
     r = state_open(options->state_directory, app, false, &session.state, &err);
     if (r == -ENOENT) {
         error_done(&err);
@@ -37,13 +41,17 @@ enum exit_code recover_here(const struct options *options) {
         code = session_fail(&session, code == EXIT_DONE ? EXIT_INCOMPLETE : code, &err);
     } else if (r == 0) {
         code = EXIT_DONE;
-        if (options->json)
+        if (json)
             output_json(json_null(), NULL);
-        else
+        else if (!quiet)
             terminal_print(&session.watcher.terminal, TONE_PLAIN, "%s: there is nothing to recover", app);
     }
     session_done(&session);
     return code;
+}
+
+enum exit_code recover_here(const struct options *options) {
+    return recover_one(options, options->json, false);
 }
 
 /* How one application was found. */
@@ -81,51 +89,83 @@ static int look_at(const char *state_directory, const char *app, enum finding *r
     return 0;
 }
 
-/* Asks its unit, which goes on by itself; or does it here, where there is none. */
-static enum exit_code begin(const struct options *options, const char *app) {
-    _cleanup_error_ struct error err = ERROR_NONE;
+/* Asks its unit, which goes on by itself; or does it here, where there is none. Not in a service's process,
+ * though: the one that looks for open transactions has a sandbox in which none could be finished. */
+static int begin(const struct options *options, const char *app, enum exit_code *ret_code,
+                 struct error *err) {
     _cleanup_unit_ struct unit unit = { 0 };
-    _cleanup_state_ struct state *state = NULL;
     struct options of_one = *options;
-    int r = unit_find(options, app, &unit, &err);
     of_one.app = app;
-    if (r == 0)
-        return recover_here(&of_one);
+    *ret_code = EXIT_INCOMPLETE;
+    int r = unit_find(&of_one, app, &unit, err);
+    if (r == 0 && getenv("INVOCATION_ID") && !options->here)
+        return error_set(
+            err, ENOENT,
+            "%s: an open transaction was found, but upgrade-watchdog@%s.service is not installed or is "
+            "masked; upgrade-watchdog recover %s --here finishes it",
+            app, app, app);
+    if (r == 0) {
+        *ret_code = recover_one(&of_one, false, options->json);
+        return 0;
+    }
     if (r >= 0)
-        r = state_open(options->state_directory, app, false, &state, &err);
-    if (r >= 0)
-        r = request_write(state, &(struct request){ REQUEST_RECOVER }, &err);
-    if (r >= 0 && (r = unit_start(&unit, false, &err)) < 0)
-        (void)request_remove(state, NULL);
+        r = request_write(app, &(struct request){ REQUEST_RECOVER }, err);
+    if (r >= 0 && (r = unit_start(&unit, false, err)) < 0)
+        (void)request_remove(app, NULL);
     if (r < 0)
-        return (enum exit_code)command_fail(options, EXIT_INCOMPLETE, &err);
+        return r;
     command_warn("%s: an open transaction was found; %s finishes it", app, unit.name);
-    return EXIT_DONE;
+    *ret_code = EXIT_DONE;
+    return 0;
+}
+
+/* 1 when there was something to do, with what became of it. */
+static int see_to(const struct options *options, const char *app, enum exit_code *ret_code,
+                  struct error *err) {
+    enum finding finding;
+    *ret_code = EXIT_INCOMPLETE;
+    int r = look_at(options->state_directory, app, &finding, err);
+    if (r < 0)
+        return r;
+    switch (finding) {
+    case FINDING_OPEN:
+        r = begin(options, app, ret_code, err);
+        return r < 0 ? r : 1;
+    case FINDING_PERSON: /* was told when it was found out: a timer's look every two minutes says no more */
+        if (isatty(STDERR_FILENO))
+            command_warn("%s: its rollback is incomplete and a person is needed: upgrade-watchdog status %s",
+                         app, app);
+        return 1;
+    case FINDING_NOTHING:
+    case FINDING_RUNS:
+        break;
+    }
+    *ret_code = EXIT_DONE;
+    return 0;
 }
 
 static enum exit_code recover_all(const struct options *options) {
     _cleanup_error_ struct error err = ERROR_NONE;
     _cleanup_strings_ char **names = NULL;
+    _cleanup_json_ json_t *list = json_array();
     enum exit_code worst = EXIT_DONE;
     if (history_applications(options->state_directory, &names, &err) < 0)
         return (enum exit_code)command_fail(options, EXIT_INCOMPLETE, &err);
     for (size_t i = 0; names && names[i]; i++) {
-        _cleanup_error_ struct error damage = ERROR_NONE;
-        enum exit_code code = EXIT_DONE;
-        enum finding finding;
-        if (look_at(options->state_directory, names[i], &finding, &damage) < 0) {
-            command_warn("%s", error_text(&damage));
-            code = EXIT_INCOMPLETE;
-        } else if (finding == FINDING_PERSON && isatty(STDERR_FILENO)) { /* told when it was found out */
-            command_warn("%s: its rollback is incomplete and a person is needed: upgrade-watchdog status %s",
-                         names[i], names[i]);
-            code = EXIT_INCOMPLETE;
-        } else if (finding == FINDING_OPEN) {
-            code = begin(options, names[i]);
+        _cleanup_error_ struct error failure = ERROR_NONE;
+        enum exit_code code;
+        int r = see_to(options, names[i], &code, &failure);
+        if (r < 0)
+            command_warn("%s", error_text(&failure));
+        if (r != 0) {
+            json_t *row = json_object();
+            json_object_set_new(row, "app", json_text_string(names[i]));
+            json_object_set_new(row, "exit", json_integer(code));
+            json_array_append_new(list, row);
         }
         worst = code > worst ? code : worst;
     }
-    return worst;
+    return options->json ? (enum exit_code)command_json(options, worst, list) : worst;
 }
 
 int command_recover(const struct options *options) {

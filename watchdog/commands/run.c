@@ -23,6 +23,7 @@ static enum exit_code upgrade(struct session *session) {
     record->again = session->options->again;
     if (session_keep_configuration(session, record, &err) < 0)
         return session_fail(session, EXIT_REFUSED, &err);
+    session->watcher.requested = session->options->unit;
     session->watcher.observer.event(&session->watcher, record, "started", "the transaction begins");
     enum exit_code code = supervisor_run(session->state, record, PHASE_PREFLIGHT, &session->watcher.observer);
     watcher_result(&session->watcher, record);
@@ -78,6 +79,7 @@ static enum exit_code rollback(struct session *session) {
     if (session_keep_configuration(session, record, &err) < 0 ||
         by_hand_keep(session->state, record, &err) < 0)
         return session_fail(session, EXIT_REFUSED, &err);
+    session->watcher.requested = session->options->unit;
     session->watcher.observer.event(&session->watcher, record, "started", "a rollback by hand begins");
     enum exit_code code = supervisor_run(session->state, record, PHASE_UNDO_STOP, &session->watcher.observer);
     watcher_result(&session->watcher, record);
@@ -102,22 +104,21 @@ static enum exit_code rollback_here(const struct options *options) {
     return code;
 }
 
-/* What a person has asked for, else an upgrade. The request is forgotten when the command is over, however it
- * ended: after a crash it still stands, and the next start goes on with it. */
+/* What a person has asked for, else an upgrade. A request that cannot be read stands in nobody's way: what is
+ * open is finished, and nothing else is begun, since nobody knows what was wanted. */
 static enum exit_code run_unit(const struct options *options) {
     _cleanup_error_ struct error err = ERROR_NONE;
     _cleanup_request_ struct request request = { 0 };
-    _cleanup_state_ struct state *state = NULL;
     _cleanup_free_ char *app = NULL;
     struct options asked = *options;
-    enum exit_code code;
-    int r = settings_app_name(options->app, &app, &err);
-    if (r >= 0)
-        r = state_open(options->state_directory, app, false, &state, &err);
-    if (r >= 0)
-        r = request_read(state, &request, &err);
-    if (r < 0 && r != -ENOENT)
-        return (enum exit_code)command_fail(options, EXIT_INCOMPLETE, &err);
+    enum exit_code code = (enum exit_code)command_app(options, &app);
+    if (code != EXIT_DONE)
+        return code;
+    if (request_read(app, &request, &err) < 0) {
+        command_warn("%s; what is open is finished, no upgrade is begun", error_text(&err));
+        request.kind = REQUEST_RECOVER;
+    }
+    asked.unit = request.kind != REQUEST_NONE; /* somebody asked: to be told when the record is open */
     asked.yes = true;
     asked.id = request.id;
     asked.again = options->again || request.again;
@@ -128,26 +129,35 @@ static enum exit_code run_unit(const struct options *options) {
     else
         code = upgrade_here(&asked);
     if (request.kind != REQUEST_NONE)
-        (void)request_remove(state, NULL);
+        (void)request_remove(app, NULL);
     if (code == EXIT_DONE || code == EXIT_REFUSED)
         (void)sd_notify(0, "READY=1"); /* where no transaction was opened: no failed start all the same */
     return code;
+}
+
+/* The application's name and its unit. 1: it is to do the work; 0: this process is; else negative, with
+ * *ret_code after having said what is wrong. */
+static int find_unit(const struct options *options, char **ret_app, struct unit *ret_unit, int *ret_code) {
+    _cleanup_error_ struct error err = ERROR_NONE;
+    *ret_code = command_app(options, ret_app);
+    if (*ret_code != 0)
+        return -EINVAL;
+    int r = unit_find(options, *ret_app, ret_unit, &err);
+    if (r < 0)
+        *ret_code = command_fail(options, EXIT_REFUSED, &err);
+    return r;
 }
 
 int command_upgrade(const struct options *options) {
     _cleanup_error_ struct error err = ERROR_NONE;
     _cleanup_unit_ struct unit unit = { 0 };
     _cleanup_free_ char *app = NULL;
+    int code = 0;
     if (options->unit)
         return run_unit(options);
-    int r = command_app(options, &app);
-    if (r != 0)
-        return r;
-    r = unit_find(options, app, &unit, &err);
-    if (r < 0)
-        return command_fail(options, EXIT_REFUSED, &err);
-    if (r == 0)
-        return upgrade_here(options);
+    int r = find_unit(options, &app, &unit, &code);
+    if (r <= 0)
+        return r < 0 ? code : (int)upgrade_here(options);
     struct session session;
     r = session_configure(&session, options, &err);
     session_done(&session);
@@ -174,16 +184,11 @@ int command_rollback(const struct options *options) {
     _cleanup_error_ struct error err = ERROR_NONE;
     _cleanup_unit_ struct unit unit = { 0 };
     _cleanup_free_ char *app = NULL, *id = NULL;
-    int r = command_app(options, &app);
-    if (r != 0)
-        return r;
-    r = unit_find(options, app, &unit, &err);
-    if (r < 0)
-        return command_fail(options, EXIT_REFUSED, &err);
-    if (r == 0)
-        return rollback_here(options);
+    int code = 0, r = find_unit(options, &app, &unit, &code);
+    if (r <= 0)
+        return r < 0 ? code : (int)rollback_here(options);
     struct session session;
-    enum exit_code code = EXIT_CONFIGURATION;
+    code = EXIT_CONFIGURATION;
     r = session_configure(&session, options, &err);
     if (r >= 0) {
         code = EXIT_REFUSED;

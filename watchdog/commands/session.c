@@ -41,11 +41,13 @@ static bool has_open_transaction(const struct state *state) {
     return access(path, F_OK) == 0;
 }
 
-/* systemd waits as long as it hears that somebody does (sd_notify(3), EXTEND_TIMEOUT_USEC). */
+/* systemd waits as long as it hears that somebody does (sd_notify(3), EXTEND_TIMEOUT_USEC). After a recovery
+ * its watchdog runs already: this loop is the main one then, and goes on by itself. */
 static void wait_on(struct session *session, const struct error *why) {
     const char *app = session->settings->app;
     journal_status("%s: waits for its turn: %s", app, error_text(why));
     (void)sd_notifyf(0, "EXTEND_TIMEOUT_USEC=%llu", (unsigned long long)SLOT_EXTENSION);
+    (void)sd_notify(0, "WATCHDOG=1");
 }
 
 int session_take_slot(struct session *session, struct error *err) {

@@ -8,6 +8,7 @@
 
 #include "watchdog/base/json.h"
 #include "watchdog/commands/table.h"
+#include "watchdog/transaction/request.h"
 
 static struct journal journal_of(struct watcher *watcher, const struct record *record) {
     return (struct journal){ record->app, record->id, terminal_plain, &watcher->terminal };
@@ -60,6 +61,13 @@ static void tell_status(struct watcher *watcher) {
     if (!string_equal(text, watcher->status))
         journal_status("%s", text);
     replace_string(watcher->status, text);
+}
+
+static void on_opened(void *userdata, const struct record *record) {
+    const struct watcher *watcher = userdata;
+    if (watcher->requested)
+        (void)request_remove(record->app,
+                             NULL); /* in /run: nothing to do about a failure, and it grows old */
 }
 
 static void on_phase(void *userdata, const struct record *record) {
@@ -162,7 +170,7 @@ void watcher_init(struct watcher *watcher, bool json) {
     *watcher = (struct watcher){ .json = json };
     terminal_init(&watcher->terminal, json ? STDERR_FILENO : STDOUT_FILENO);
     watcher->observer =
-        (struct observer){ on_phase, on_progress, on_tick, on_reports, on_event, on_end, watcher };
+        (struct observer){ on_opened, on_phase, on_progress, on_tick, on_reports, on_event, on_end, watcher };
 }
 
 void watcher_done(struct watcher *watcher) {

@@ -10,6 +10,7 @@ struct watcher {
     struct terminal terminal;
     struct observer observer;
     bool json;
+    bool requested;  /* a request (transaction/request.h) asked for this run */
     json_t *reports; /* of the last round */
     char *phase;     /* that the terminal shows; NULL: none */
     char *app;       /* of the transaction that runs; NULL: none yet */

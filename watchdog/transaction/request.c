@@ -24,21 +24,25 @@ void request_done(struct request *request) {
     *request = (struct request){ 0 };
 }
 
-int request_write(const struct state *state, const struct request *request, struct error *err) {
-    char asked[TIMESTAMP_SIZE];
-    usec_t boottime = request->asked_boottime ? request->asked_boottime : clock_boottime();
-    _cleanup_free_ char *path = state_path(state, "request.json");
+static char *request_path(const char *app) {
+    return xasprintf(STATE_LOCK_DIRECTORY "/request-%s.json", app);
+}
+
+int request_write(const char *app, const struct request *request, struct error *err) {
+    _cleanup_free_ char *path = request_path(app);
     _cleanup_json_ json_t *json = json_object();
-    timestamp_format(asked, request->asked ? request->asked : clock_realtime());
+    usec_t asked = request->asked ? request->asked : clock_boottime();
     json_object_set_new(json, "command", json_string(kinds[request->kind]));
     json_object_set_new(json, "id", request->id ? json_text_string(request->id) : json_null());
     json_object_set_new(json, "again", json_boolean(request->again));
-    json_object_set_new(json, "asked", json_string(asked));
-    json_object_set_new(json, "asked_boottime", json_integer((json_int_t)boottime));
+    json_object_set_new(json, "asked", json_integer((json_int_t)asked));
+    int r = durable_mkdir(STATE_LOCK_DIRECTORY, 0700, err);
+    if (r < 0)
+        return r;
     char *text = json_dumps(json, JSON_INDENT(2));
     if (!text)
         abort();
-    int r = durable_write(AT_FDCWD, path, text, strlen(text), 0600, err);
+    r = durable_write(AT_FDCWD, path, text, strlen(text), 0600, err);
     free(text);
     return r;
 }
@@ -48,29 +52,24 @@ static int decode(const json_t *json, const char *path, struct request *ret, str
     for (size_t i = REQUEST_UPGRADE; i < ELEMENTS(kinds); i++)
         if (string_equal(kinds[i], command))
             ret->kind = (int)i;
-    if (ret->kind == REQUEST_NONE || timestamp_parse(json_get_string(json, "asked", ""), &ret->asked) < 0)
+    if (ret->kind == REQUEST_NONE || !json_is_integer(json_object_get(json, "asked")))
         return error_set(err, EBADMSG,
                          "%s: expected a request with \"command\" (upgrade, rollback, recover) and \"asked\"",
                          path);
     ret->id = id ? xstrdup(id) : NULL;
     ret->again = json_get_boolean(json, "again", false);
-    ret->asked_boottime = (usec_t)json_get_integer(json, "asked_boottime", 0);
+    ret->asked = (usec_t)json_get_integer(json, "asked", 0);
     return 0;
 }
 
-static bool is_near(usec_t then, usec_t now, usec_t ahead) {
-    return then <= now + ahead && now <= then + REQUEST_TIME;
-}
-
-/* Whether it was meant for another hour. A second ahead is the time stamp's resolution. */
 static bool is_void(const struct request *request) {
-    return !is_near(request->asked, clock_realtime(), USEC_PER_SEC) ||
-           !is_near(request->asked_boottime, clock_boottime(), 0);
+    usec_t now = clock_boottime();
+    return request->kind != REQUEST_RECOVER && (request->asked > now || now - request->asked > REQUEST_TIME);
 }
 
-int request_read(const struct state *state, struct request *ret, struct error *err) {
+int request_read(const char *app, struct request *ret, struct error *err) {
     _cleanup_request_ struct request request = { 0 };
-    _cleanup_free_ char *path = state_path(state, "request.json"), *text = NULL;
+    _cleanup_free_ char *path = request_path(app), *text = NULL;
     _cleanup_json_ json_t *json = NULL;
     size_t size;
     *ret = (struct request){ 0 };
@@ -85,14 +84,16 @@ int request_read(const struct state *state, struct request *ret, struct error *e
         r = decode(json, path, &request, err);
     if (r < 0)
         return r;
-    if (is_void(&request))
-        return request_remove(state, err) < 0 ? -EIO : 0;
+    if (is_void(&request)) {
+        r = request_remove(app, err);
+        return r < 0 ? r : 0;
+    }
     *ret = request;
     request = (struct request){ 0 };
     return 1;
 }
 
-int request_remove(const struct state *state, struct error *err) {
-    _cleanup_free_ char *path = state_path(state, "request.json");
+int request_remove(const char *app, struct error *err) {
+    _cleanup_free_ char *path = request_path(app);
     return durable_unlink(AT_FDCWD, path, err);
 }

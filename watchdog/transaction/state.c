@@ -15,7 +15,6 @@
 #include "watchdog/base/memory.h"
 
 #define RECORD_LIMIT ((size_t)64 * 1024 * 1024)
-#define LOCK_DIRECTORY "/run/upgrade-watchdog"
 /* For the last child of a killed run to end: it lets go of its locks one after another. */
 #define REST_TIME (10 * USEC_PER_SEC)
 #define RESERVE_SIZE (4 * 1024 * 1024)
@@ -158,11 +157,11 @@ bool state_is_locked(const struct state *state, pid_t *ret_pid) {
 static int lock_named(const char *kind, const char *name, usec_t deadline, int *ret_fd, struct error *err) {
     if (*ret_fd >= 0)
         return 0;
-    int r = durable_mkdir(LOCK_DIRECTORY, 0700, err);
+    int r = durable_mkdir(STATE_LOCK_DIRECTORY, 0700, err);
     if (r < 0)
         return r;
-    _cleanup_free_ char *path = xasprintf(LOCK_DIRECTORY "/%s-%s.lock", kind, name);
-    for (char *at = path + strlen(LOCK_DIRECTORY) + 1; *at; at++)
+    _cleanup_free_ char *path = xasprintf(STATE_LOCK_DIRECTORY "/%s-%s.lock", kind, name);
+    for (char *at = path + strlen(STATE_LOCK_DIRECTORY) + 1; *at; at++)
         if (*at == '/')
             *at = '_';
     _cleanup_free_ char *what = xasprintf("the %s \"%s\"", kind, name);

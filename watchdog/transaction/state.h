@@ -6,7 +6,6 @@
  *   APP/lock                 flock: one run at a time; every child inherits the descriptor
  *   APP/transaction.json     the open transaction; its absence is "there is none"
  *   APP/reserve              room for the record on a full disk
- *   APP/request.json         what a person asked the unit for (request.h)
  *   APP/known-bad.json       releases that probes have failed
  *   APP/transactions/ID.json closed ones, as people and scripts see them
  *   APP/transactions/ID/     configuration, Compose files, baseline, logs, the full record
@@ -20,6 +19,7 @@
 #include "watchdog/transaction/record.h"
 
 #define STATE_DIRECTORY "/var/lib/upgrade-watchdog"
+#define STATE_LOCK_DIRECTORY "/run/upgrade-watchdog" /* locks of the host; gone with a boot */
 
 struct state {
     char *root, *app;

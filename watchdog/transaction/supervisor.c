@@ -207,6 +207,8 @@ static void begin_phase(struct supervisor *self, enum phase phase) {
         cannot_record(self, &err);
         return;
     }
+    if (!self->ready && self->observer->opened)
+        self->observer->opened(self->observer->userdata, record);
     tell_ready(self);
     self->phase_begun = clock_boottime();
     self->resting = false;

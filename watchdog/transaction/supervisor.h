@@ -9,6 +9,8 @@
 
 /* Who is told what happens: the terminal, the journal. Any function may be NULL. */
 struct observer {
+    /* A new transaction's record is on disk for the first time: whatever asked for it has been heard. */
+    void (*opened)(void *userdata, const struct record *record);
     /* The phase begins; its record is on disk. */
     void (*phase)(void *userdata, const struct record *record);
     /* Numbers move: @total 0 is not known. */
