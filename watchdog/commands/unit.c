@@ -110,6 +110,9 @@ int unit_look(const struct unit *unit, struct unit_state *ret, struct error *err
     sd_bus_message *reply = NULL;
     uint32_t job = 0;
     int32_t code = 0, status = 0;
+    /* Before the rest: what is read after a unit has been seen to have ended belongs to its end. */
+    state.active = text_property(unit, UNIT, "ActiveState");
+    state.sub = text_property(unit, UNIT, "SubState");
     int r = sd_bus_get_property(unit->bus, "org.freedesktop.systemd1", unit->path, UNIT, "Job", NULL, &reply,
                                 "(uo)");
     if (r >= 0)
@@ -123,8 +126,6 @@ int unit_look(const struct unit *unit, struct unit_state *ret, struct error *err
         r = property(unit, SERVICE, "ExecMainStatus", 'i', &status);
     if (r < 0)
         return error_errno(err, -r, "cannot ask systemd about %s", unit->name);
-    state.active = text_property(unit, UNIT, "ActiveState");
-    state.sub = text_property(unit, UNIT, "SubState");
     state.text = text_property(unit, SERVICE, "StatusText");
     state.has_job = job != 0;
     state.code = code;
