@@ -137,19 +137,34 @@ static void look_at_link(struct assets *assets, const json_t *link, bool is_page
     look_at(assets, url, text, kind);
 }
 
+/* What a jq program gave: one address after the other, or lists of them. New reference. */
+static json_t *addresses_of(const json_t *values) {
+    json_t *urls = json_array();
+    size_t i;
+    json_t *value;
+    json_array_foreach(values, i, value) {
+        if (json_is_array(value))
+            json_array_extend(urls, value);
+        else
+            json_array_append(urls, value);
+    }
+    return urls;
+}
+
 /* What jq gave, as a list of links. Returns false when one is no text. */
 static bool links_of_values(const struct assets *assets, const json_t *values, json_t *links) {
+    _cleanup_json_ json_t *urls = addresses_of(values);
     size_t i;
-    const json_t *value;
-    json_array_foreach(values, i, value) {
+    json_t *value;
+    json_array_foreach(urls, i, value) {
         const char *text = json_string_value(value);
         if (json_is_null(value))
             continue; /* a member that this item does not have is no link */
         if (!text || !*text) {
-            probe_fail(assets->report, "asset %zu of %zu is no text", i + 1, json_array_size(values));
+            probe_fail(assets->report, "asset %zu of %zu is no text", i + 1, json_array_size(urls));
             return false;
         }
-        json_array_append_new(links, json_pack("{s:o}", "url", json_incref((json_t *)value)));
+        json_array_append_new(links, json_pack("{s:O}", "url", value));
     }
     return true;
 }
