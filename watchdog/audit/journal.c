@@ -4,10 +4,12 @@
 
 #define SD_JOURNAL_SUPPRESS_LOCATION /* where in the source says nothing to who reads the journal */
 
+#include <linux/sockios.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <syslog.h>
@@ -20,17 +22,38 @@
 
 #define SOCKET "/run/systemd/journal/socket"
 #define PATIENCE_MSEC 500
+#define SETTLE_TIME (2 * USEC_PER_SEC)
+#define SETTLE_PAUSE (2 * USEC_PER_MSEC)
 #define IDENTIFIER "upgrade-watchdog"
+
+static int connect_socket(void) {
+    static const struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = SOCKET };
+    _cleanup_close_ int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
+        return -1;
+    return take_fd(fd);
+}
 
 /* A datagram socket is writable when its peer has room: asked before, since sd_journal_sendv() waits without
  * end for a journald that does not read. */
 int journal_available(void) {
-    static const struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = SOCKET };
-    _cleanup_close_ int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
+    _cleanup_close_ int fd = connect_socket();
+    if (fd < 0)
         return 0;
     struct pollfd ready = { .fd = fd, .events = POLLOUT };
     return poll(&ready, 1, PATIENCE_MSEC) == 1 && (ready.revents & POLLOUT);
+}
+
+/* An empty datagram, which journald passes over, stands behind all that was sent before: when it has been
+ * read, so has the rest. What is unread of it, the sender's socket says (unix(7), SIOCOUTQ). */
+void journal_settle(void) {
+    _cleanup_close_ int fd = connect_socket();
+    int left = 0;
+    if (fd < 0 || send(fd, "", 0, MSG_NOSIGNAL) < 0)
+        return;
+    for (usec_t deadline = deadline_in(SETTLE_TIME); ioctl(fd, SIOCOUTQ, &left) == 0 && left > 0;)
+        if (!deadline_sleep(deadline, SETTLE_PAUSE))
+            return;
 }
 
 static void add(char ***record, const char *name, const char *value) {

@@ -47,6 +47,9 @@ struct event_kind {
 };
 extern const struct event_kind events[EVENT_COUNT];
 
+/* Those that close a transaction, named as its outcome; ended by EVENT_COUNT. */
+extern const enum event closing_events[];
+
 /* Where records go, and whose they are. */
 struct journal {
     const char *app; /* NULL: of no application */
@@ -68,6 +71,10 @@ struct journal_fields {
  * told: nothing may depend on it. @fields may be NULL. */
 void journal_send(const struct journal *journal, enum event event, const struct journal_fields *fields,
                   const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* Waits, for a moment at most, until journald has taken what was sent. It looks up who wrote a record (the
+ * unit, the program) when it takes it: of a sender that has ended by then it knows the user alone. */
+void journal_settle(void);
 
 /* Whether journald listens here and has room for a record; waits half a second for that at most. */
 int journal_available(void);

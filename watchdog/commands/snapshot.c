@@ -82,7 +82,9 @@ static enum exit_code tell(struct session *session, struct context *context) {
                                      &session->watcher.terminal };
     char bytes[BYTES_SIZE];
     bytes_format(bytes, (uint64_t)json_get_integer(summary, "bytes", 0));
-    journal_send(&journal, EVENT_SNAPSHOT, NULL, "snapshot %s: %s, verified by %s", context->record->id,
+    usec_t now = clock_realtime(), began = context->record->started;
+    const struct journal_fields fields = { .seconds = now > began ? now - began : 0 };
+    journal_send(&journal, EVENT_SNAPSHOT, &fields, "snapshot %s: %s, verified by %s", context->record->id,
                  bytes, json_get_string(summary, "verified", "nothing"));
     json_object_set_new(summary, "app", json_text_string(session->settings->app));
     json_object_set_new(summary, "snapshot", json_text_string(context->record->id));

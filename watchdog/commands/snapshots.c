@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include "watchdog/audit/journal.h"
 #include "watchdog/base/json.h"
 #include "watchdog/commands/command.h"
 #include "watchdog/commands/commands.h"
@@ -23,6 +24,19 @@ static void advanced(void *userdata, uint64_t files, uint64_t bytes) {
     terminal_progress(verification->terminal, verification->id, bytes, 0);
 }
 
+/* The row says it to who has asked; where there is no journal, to nobody else. */
+static void unheard(void *userdata, int priority, const char *line) {
+    (void)userdata, (void)priority, (void)line;
+}
+
+static void tell_damaged(const struct state *state, const struct snapshot *snapshot,
+                         const struct snapshot_fault *first, size_t count) {
+    const struct journal journal = { state->app, snapshot->id, unheard, NULL };
+    _cleanup_free_ char *reason = xasprintf("\"%s\": %s", first->file, first->what);
+    journal_send(&journal, EVENT_SNAPSHOT_DAMAGED, &(struct journal_fields){ .reason = reason },
+                 "snapshot %s is damaged in %zu files, the first is %s", snapshot->id, count, reason);
+}
+
 /* Adds "faults" to the row: what is wrong with each file that is. Returns 1 when something is. */
 static int verify(const struct state *state, const struct snapshot *snapshot, struct terminal *terminal,
                   json_t *row, struct error *err) {
@@ -40,6 +54,8 @@ static int verify(const struct state *state, const struct snapshot *snapshot, st
         json_object_set_new(fault, "what", json_text_string(faults[i].what));
         json_array_append_new(list, fault);
     }
+    if (count > 0)
+        tell_damaged(state, snapshot, &faults[0], count);
     snapshot_faults_free(faults, count);
     json_object_set_new(row, "faults", list);
     return count > 0;

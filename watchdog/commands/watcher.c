@@ -8,35 +8,11 @@
 
 #include "watchdog/base/json.h"
 #include "watchdog/commands/table.h"
+#include "watchdog/commands/transcript.h"
 #include "watchdog/transaction/request.h"
 
 static struct journal journal_of(struct watcher *watcher, const struct record *record) {
     return (struct journal){ record->app, record->id, terminal_plain, &watcher->terminal };
-}
-
-static enum event event_by_name(const char *name) {
-    for (enum event event = 0; event < EVENT_COUNT; event++)
-        if (string_equal(events[event].name, name))
-            return event;
-    return EVENT_WARNING;
-}
-
-/* "qaid-server 1.2.4, frontend 1.2.4", or the digests' beginnings where no version is known; NULL when none
- * changes. */
-static char *release(const struct record *record, bool candidate) {
-    _cleanup_strings_ char **list = NULL;
-    for (size_t i = 0; i < record->services_count; i++) {
-        const struct record_service *service = &record->services[i];
-        const char *version = candidate ? service->candidate_version : service->version;
-        const char *digest = candidate ? service->candidate_digest : service->digest;
-        if (!service->changes)
-            continue;
-        if (version && *version)
-            strings_appendf(&list, "%s %s", service->service, version);
-        else
-            strings_appendf(&list, "%s %.19s", service->service, digest ? digest : "?");
-    }
-    return list ? strings_join(list, ", ") : NULL;
 }
 
 static void close_phase(struct watcher *watcher, bool good, const char *note) {
@@ -78,7 +54,7 @@ static void on_phase(void *userdata, const struct record *record) {
     watcher->phase = xstrdup(name);
     terminal_phase(&watcher->terminal, name);
     struct journal journal = journal_of(watcher, record);
-    journal_send(&journal, EVENT_PHASE, &(struct journal_fields){ .phase = name }, "phase %s", name);
+    transcript_phase(&journal, record);
     replace_string(watcher->app, xstrdup(record->app));
     tell_status(watcher);
 }
@@ -118,19 +94,30 @@ static void on_reports(void *userdata, const json_t *reports) {
     show_reports(watcher, reports);
 }
 
-static void on_event(void *userdata, const struct record *record, const char *kind, const char *text) {
-    struct watcher *watcher = userdata;
-    struct journal journal = journal_of(watcher, record);
-    enum event event = event_by_name(kind);
-    struct journal_fields fields = { .phase = phase_name((enum phase)record->phase),
-                                     .probe = event == EVENT_PROBE_FAILED ? record->failed_probe : NULL };
-    journal_send(&journal, event, &fields, "%s", text);
+static void tell_terminal(struct watcher *watcher, enum event event, const char *text) {
     /* Where there is a journal, its plain line does not come to the terminal. */
     if (journal_available() && events[event].priority <= LOG_NOTICE)
         terminal_tell(&watcher->terminal, events[event].priority <= LOG_WARNING ? TONE_UNSURE : TONE_PLAIN,
                       "%s", text);
     else if (!journal_available() && events[event].priority == LOG_NOTICE)
         terminal_tell(&watcher->terminal, TONE_PLAIN, "%s", text);
+}
+
+static void on_event(void *userdata, const struct record *record, const char *kind, const char *text) {
+    struct watcher *watcher = userdata;
+    struct journal journal = journal_of(watcher, record);
+    enum event event = transcript_event_by_name(kind);
+    transcript_event(&journal, record, event, text);
+    tell_terminal(watcher, event, text);
+}
+
+static void on_probe(void *userdata, const struct record *record, const char *probe, const char *result,
+                     const char *sentence) {
+    struct watcher *watcher = userdata;
+    struct journal journal = journal_of(watcher, record);
+    _cleanup_free_ char *text = xasprintf("%s: %s", probe, sentence);
+    transcript_probe(&journal, record, probe, result, sentence);
+    tell_terminal(watcher, string_equal(result, "fail") ? EVENT_PROBE_FAILED : EVENT_PROBE_UNKNOWN, text);
 }
 
 /* The end is told by watcher_result(), in full. */
@@ -143,25 +130,10 @@ static void on_end(void *userdata, const struct record *record) {
     struct journal journal = journal_of(watcher, record);
     if (!watcher->json)
         journal.plain = told_later;
-    enum event event =
-        record->outcome ? event_by_name(outcome_name((enum outcome)record->outcome)) : EVENT_WARNING;
-    _cleanup_free_ char *from = release(record, false), *to = release(record, true);
-    struct journal_fields fields = {
-        .phase = phase_name((enum phase)(record->failed_phase ? record->failed_phase : record->phase)),
-        .outcome = record->outcome ? outcome_name((enum outcome)record->outcome) : NULL,
-        .reason = record->cause,
-        .from = from,
-        .to = to,
-        .probe = record->failed_probe,
-        .probe_result = record->failed_probe ? "fail" : NULL,
-        .seconds = record->finished > record->started ? record->finished - record->started : 0,
-    };
     bool good = record->outcome == OUTCOME_UPGRADED || record->outcome == OUTCOME_UP_TO_DATE ||
                 record->outcome == OUTCOME_ROLLED_BACK;
     close_phase(watcher, good || record->phase == PHASE_FORGET || record->phase == PHASE_BACK_OUT, NULL);
-    journal_send(&journal, event, &fields, "%s%s%s",
-                 record->outcome ? outcome_name((enum outcome)record->outcome) : "left open",
-                 record->cause ? ": " : "", record->cause ? record->cause : "");
+    transcript_end(&journal, record);
     journal_status("%s: %s", record->app,
                    record->outcome ? outcome_name((enum outcome)record->outcome) : "left open");
 }
@@ -169,8 +141,8 @@ static void on_end(void *userdata, const struct record *record) {
 void watcher_init(struct watcher *watcher, bool json) {
     *watcher = (struct watcher){ .json = json };
     terminal_init(&watcher->terminal, json ? STDERR_FILENO : STDOUT_FILENO);
-    watcher->observer =
-        (struct observer){ on_opened, on_phase, on_progress, on_tick, on_reports, on_event, on_end, watcher };
+    watcher->observer = (struct observer){ on_opened, on_phase, on_progress, on_tick, on_reports,
+                                           on_event,  on_probe, on_end,      watcher };
 }
 
 void watcher_done(struct watcher *watcher) {
@@ -295,7 +267,7 @@ void watcher_result(struct watcher *watcher, const struct record *record) {
     }
     if (terminal->silent) /* the journal has the outcome's record */
         return;
-    _cleanup_free_ char *from = release(record, false), *to = release(record, true);
+    _cleanup_free_ char *from = transcript_from(record), *to = transcript_to(record);
     print_probes(watcher, watcher->reports ? watcher->reports : record->reports);
     terminal_print(terminal, outcome_tone(record), "%s: %s%s%s", record->app,
                    record->outcome ? outcome_name((enum outcome)record->outcome) : "left open",

@@ -203,6 +203,15 @@ void context_event(struct context *context, const char *kind, const char *format
     tell(context, message, NULL);
 }
 
+void context_probe(struct context *context, const char *probe, const char *result, const char *sentence) {
+    json_t *report = json_object(), *message = json_object();
+    json_object_set_new(report, "probe", json_text_string(probe));
+    json_object_set_new(report, "result", json_string(result));
+    json_object_set_new(report, "sentence", json_text_string(sentence ? sentence : ""));
+    json_object_set_new(message, "probe", report);
+    tell(context, message, NULL);
+}
+
 void context_reports(struct context *context, json_t *reports) {
     json_decref(context->record->reports);
     context->record->reports = reports;

@@ -63,6 +63,8 @@ void context_progress(struct context *context, uint64_t done, uint64_t total, co
 /* A line for the journal and the terminal: @kind is a name of audit/journal.h's table. */
 void context_event(struct context *context, const char *kind, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* A probe of the window has begun to fail, or cannot look any more: @result "fail" or "unknown". */
+void context_probe(struct context *context, const char *probe, const char *result, const char *sentence);
 /* The probes' latest reports, for the terminal; also kept in the record. */
 void context_reports(struct context *context, json_t *reports);
 

@@ -96,6 +96,7 @@ void looks_free(struct looks *looks) {
     probe_set_free(looks->set);
     json_decref(looks->baseline);
     free(looks->expected);
+    free(looks->told);
     free(looks);
 }
 
@@ -115,6 +116,20 @@ int looks_round(struct context *context, struct looks *looks, usec_t time, struc
             json_array_append_new(reports, probe_report_to_json(&ret->reports[i]));
     context_reports(context, reports);
     return 0;
+}
+
+/* The reports of a round are in the order of the set: each probe has its place. */
+void looks_tell(struct context *context, struct looks *looks, const struct probe_round *round) {
+    for (; looks->told_count < round->count; looks->told_count++) {
+        looks->told = xrealloc(looks->told, looks->told_count + 1, sizeof(*looks->told));
+        looks->told[looks->told_count] = PROBE_PASS;
+    }
+    for (size_t i = 0; i < round->count; i++) {
+        const struct probe_report *report = &round->reports[i];
+        if (report->result != looks->told[i] && report->result != PROBE_PASS && !report->progress)
+            context_probe(context, report->probe, probe_result_name(report->result), report->sentence);
+        looks->told[i] = report->result;
+    }
 }
 
 bool looks_any_failed(const struct probe_round *round) {

@@ -12,6 +12,8 @@ struct looks {
     struct probe_expected *expected;
     json_t *baseline; /* NULL: none */
     struct probe_view view;
+    enum probe_result *told; /* what looks_tell() has seen of each probe last; NULL: nothing yet */
+    size_t told_count;
 };
 
 /* Which release is to be seen: the running one (baseline), the candidate, or the old one after an undo. */
@@ -25,6 +27,9 @@ void cleanup_looks(struct looks **looks);
 /* One round; its reports go to the supervisor. */
 int looks_round(struct context *context, struct looks *looks, usec_t time, struct probe_round *ret,
                 struct error *err);
+
+/* Tells of each probe that fails, or cannot look, and did neither at the round before. */
+void looks_tell(struct context *context, struct looks *looks, const struct probe_round *round);
 
 /* Whether a deciding probe failed; one that could not look did not. */
 bool looks_any_failed(const struct probe_round *round);

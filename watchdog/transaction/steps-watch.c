@@ -214,7 +214,10 @@ static int condemn(struct window *window, enum verdict verdict, char *probe, cha
     replace_string(record->failed_probe, probe);
     replace_string(record->cause, reason ? xstrdup(reason) : xstrdup(verdict_name(verdict)));
     record->bad = verdict == VERDICT_ROLL_BACK;
-    context_event(window->context, "probe-failed", "%s", record->cause);
+    _cleanup_free_ char *prefix = xasprintf("%s: ", record->failed_probe ? record->failed_probe : "");
+    bool named = string_starts_with(record->cause, prefix); /* as verdict_step() writes it */
+    context_probe(window->context, record->failed_probe ? record->failed_probe : "?",
+                  record->bad ? "fail" : "unknown", record->cause + (named ? strlen(prefix) : 0));
     int r = context_record(window->context, err);
     free(reason);
     error_set(err, EPROTO, "%s", record->cause);
@@ -264,6 +267,8 @@ static int decide(struct window *window, struct probe_round *round, bool *ret_ov
     *ret_over = false;
     switch (verdict) {
     case VERDICT_WAIT:
+        if (window->memory.first_pass) /* until then it is starting, and that they fail is no news */
+            looks_tell(context, window->looks, round);
         save_memory(window, round);
         break;
     case VERDICT_FIRST_PASS:

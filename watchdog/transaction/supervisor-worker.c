@@ -106,7 +106,8 @@ static void take_end(struct supervisor *self, const json_t *end) {
 static void take_message(struct supervisor *self, const json_t *message) {
     const json_t *record = json_get_object(message, "record"),
                  *progress = json_get_object(message, "progress"), *event = json_get_object(message, "event"),
-                 *end = json_get_object(message, "end"), *reports = json_get_array(message, "reports");
+                 *probe = json_get_object(message, "probe"), *end = json_get_object(message, "end"),
+                 *reports = json_get_array(message, "reports");
     const struct observer *observer = self->observer;
     if (record)
         take_record(self, record);
@@ -116,6 +117,9 @@ static void take_message(struct supervisor *self, const json_t *message) {
                            (uint64_t)json_get_integer(progress, "total", 0));
     if (event)
         supervisor_tell(self, json_get_string(event, "kind", "warning"), json_get_string(event, "text", ""));
+    if (probe && observer->probe)
+        observer->probe(observer->userdata, self->record, json_get_string(probe, "probe", "?"),
+                        json_get_string(probe, "result", "unknown"), json_get_string(probe, "sentence", ""));
     if (reports && observer->reports)
         observer->reports(observer->userdata, reports);
     if (end)

@@ -21,6 +21,9 @@ struct observer {
     void (*reports)(void *userdata, const json_t *reports);
     /* Something worth a line; @kind as in audit/journal.h. */
     void (*event)(void *userdata, const struct record *record, const char *kind, const char *text);
+    /* A probe of the window has begun to fail, or cannot look any more: @result "fail" or "unknown". */
+    void (*probe)(void *userdata, const struct record *record, const char *probe, const char *result,
+                  const char *sentence);
     /* The transaction is closed, or left open (outcome none, or rollback-failed). */
     void (*end)(void *userdata, const struct record *record);
     void *userdata;
