@@ -93,3 +93,8 @@ const struct event_kind events[EVENT_COUNT] = {
           "the exit codes stand in upgrade-watchdog(8).\n" },
 };
 /* clang-format on */
+
+const enum event closing_events[] = {
+    EVENT_UP_TO_DATE, EVENT_UPGRADED,    EVENT_REFUSED,         EVENT_REJECTED,
+    EVENT_ABORTED,    EVENT_ROLLED_BACK, EVENT_ROLLBACK_FAILED, EVENT_COUNT,
+};

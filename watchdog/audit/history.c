@@ -92,6 +92,17 @@ int history_read(const char *state_directory, const char *app, size_t limit, jso
     return 0;
 }
 
+char *history_newest_id(const char *state_directory, const char *app) {
+    _cleanup_free_ char *directory = transactions_path(state_directory, app);
+    struct dirent **entries = NULL;
+    int count = scandir(directory, &entries, is_record, newest_first);
+    char *id = count > 0 ? xstrndup(entries[0]->d_name, strlen(entries[0]->d_name) - strlen(SUFFIX)) : NULL;
+    for (int i = 0; i < count; i++)
+        free(entries[i]);
+    free(entries);
+    return id;
+}
+
 int history_find(const char *state_directory, const char *app, const char *id, json_t **ret,
                  struct error *err) {
     if (!id) {

@@ -24,5 +24,9 @@ int history_read(const char *state_directory, const char *app, size_t limit, jso
 int history_find(const char *state_directory, const char *app, const char *id, json_t **ret,
                  struct error *err);
 
+/* The id of the newest transaction of @app that the state directory has a file of, whether it can be read or
+ * not; NULL without one. Owned by the caller. */
+char *history_newest_id(const char *state_directory, const char *app);
+
 /* The applications that have a state directory, by name; NULL-ended, owned by the caller. */
 int history_applications(const char *state_directory, char ***ret, struct error *err);

@@ -8,6 +8,7 @@
 
 #include "watchdog/base/json.h"
 #include "watchdog/base/text.h"
+#include "watchdog/transaction/state.h"
 
 #define EXIT_FAILED 1
 #define EXIT_CONFIG 3
@@ -42,6 +43,10 @@ int command_app(const struct options *options, char **ret) {
     _cleanup_error_ struct error err = ERROR_NONE;
     int r = settings_app_name(options->app, ret, &err);
     return r < 0 ? command_fail(options, EXIT_CONFIG, &err) : 0;
+}
+
+const struct read_back *command_journal(const struct options *options) {
+    return string_equal(options->state_directory, STATE_DIRECTORY) ? &read_back_default : NULL;
 }
 
 int command_json(const struct options *options, int status, const json_t *value) {

@@ -2,6 +2,7 @@
 
 /* What all commands share: how they end, and how the configuration is read. */
 
+#include "watchdog/audit/read-back.h"
 #include "watchdog/commands/options.h"
 #include "watchdog/commands/terminal.h"
 #include "watchdog/config/settings.h"
@@ -15,6 +16,10 @@ int command_settings(const struct options *options, struct settings **ret);
 
 /* The name of options->app, for commands that need no configuration. As command_settings(). */
 int command_app(const struct options *options, char **ret);
+
+/* Where outcomes are read back from: this machine's journal; NULL with a state directory of one's own, which
+ * the journal knows nothing of. */
+const struct read_back *command_journal(const struct options *options);
 
 /* Prints a warning on standard error. */
 void command_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -2,7 +2,7 @@
 
 #include <unistd.h>
 
-#include "watchdog/audit/history.h"
+#include "watchdog/audit/past.h"
 #include "watchdog/base/json.h"
 #include "watchdog/commands/command.h"
 #include "watchdog/commands/commands.h"
@@ -14,10 +14,15 @@ int command_report(const struct options *options) {
     _cleanup_error_ struct error err = ERROR_NONE;
     _cleanup_free_ char *app = NULL;
     _cleanup_json_ json_t *transaction = NULL;
+    _cleanup_strings_ char **warnings = NULL;
     int r = command_app(options, &app);
     if (r)
         return r;
-    if (history_find(options->state_directory, app, options->id, &transaction, &err) < 0)
+    r = past_find(options->state_directory, command_journal(options), app, options->id, &transaction,
+                  &warnings, &err);
+    for (size_t i = 0; warnings && warnings[i]; i++)
+        command_warn("%s", warnings[i]);
+    if (r < 0)
         return command_fail(options, EXIT_FAILED, &err);
     if (options->json)
         return command_json(options, 0, transaction);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "watchdog/audit/history.h"
+#include "watchdog/audit/past.h"
 #include "watchdog/base/durable.h"
 #include "watchdog/base/json.h"
 #include "watchdog/commands/command.h"
@@ -103,9 +104,12 @@ static void add_last(const struct options *options, const char *app, json_t *val
     _cleanup_json_ json_t *last = NULL;
     _cleanup_error_ struct error err = ERROR_NONE;
     char text[TIMESTAMP_SIZE];
-    int r = history_find(options->state_directory, app, NULL, &last, &err);
+    _cleanup_strings_ char **damage = NULL;
+    int r = past_find(options->state_directory, command_journal(options), app, NULL, &last, &damage, &err);
     if (r < 0 && r != -ENOENT)
-        json_array_append_new(warnings, json_text_string(error_text(&err)));
+        strings_append(&damage, error_text(&err));
+    for (size_t i = 0; damage && damage[i]; i++)
+        json_array_append_new(warnings, json_text_string(damage[i]));
     json_object_set(value, "last", r < 0 ? json_null() : last);
     usec_t next = timer_next(app);
     json_object_set_new(value, "next", next ? json_string(timestamp_format(text, next)) : json_null());
