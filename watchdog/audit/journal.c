@@ -22,7 +22,7 @@
 
 #define SOCKET "/run/systemd/journal/socket"
 #define PATIENCE_MSEC 500
-#define SETTLE_TIME (2 * USEC_PER_SEC)
+#define SETTLE_TIME (5 * USEC_PER_SEC)
 #define SETTLE_PAUSE (2 * USEC_PER_MSEC)
 #define IDENTIFIER "upgrade-watchdog"
 

@@ -81,20 +81,38 @@ static int judge(int status, struct error *err) {
     return 0;
 }
 
+/* Nothing is killed that somebody else may have reaped: its number may be another process's by now. */
+static void end(pid_t pid) {
+    int status;
+    if (await(pid, 0, &status) != 0)
+        return;
+    kill(pid, SIGKILL);
+    (void)await(pid, deadline_in(END_TIME), &status);
+}
+
+static void forget(struct aside *aside) {
+    close(aside->fd);
+    *aside = (struct aside){ .fd = -1 };
+}
+
 int aside_finish(struct aside *aside, usec_t deadline, size_t limit, struct buffer *output,
                  struct error *err) {
     int status = 0, gone = 0, r = read_all(aside->fd, deadline, limit, output);
     if (r == 0 && (gone = await(aside->pid, deadline, &status)) == 0)
         r = -ETIME;
-    if (gone == 0) {
-        kill(aside->pid, SIGKILL);
-        (void)await(aside->pid, deadline_in(END_TIME), &status);
-    }
-    close(aside->fd);
-    *aside = (struct aside){ .fd = -1 };
+    if (gone == 0)
+        end(aside->pid);
+    forget(aside);
     if (r == -ETIME)
         return error_set(err, ETIME, "it did not end in its time");
     if (r < 0)
         return error_errno(err, -r, "cannot hear a child out");
     return gone < 0 ? error_errno(err, -gone, "cannot wait for a child") : judge(status, err);
+}
+
+void aside_drop(struct aside *aside) {
+    if (aside->pid <= 0)
+        return;
+    end(aside->pid);
+    forget(aside);
 }

@@ -29,3 +29,6 @@ int aside_start(int (*function)(int fd, void *userdata), void *userdata, struct 
  * is not awaited. */
 int aside_finish(struct aside *aside, usec_t deadline, size_t limit, struct buffer *output,
                  struct error *err);
+
+/* Ends it at once, where there is one. */
+void aside_drop(struct aside *aside);

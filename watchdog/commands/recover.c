@@ -32,6 +32,7 @@ static enum exit_code recover_one(const struct options *options, bool json, bool
         error_done(&err);
         r = 0;
     } else if (r >= 0) {
+        session.watcher.measure.state = session.state;
         r = state_lock(session.state, deadline_in(SESSION_LOCK_TIME), &err);
         code = r == -EBUSY ? EXIT_LOCKED : EXIT_INCOMPLETE;
         if (r >= 0)

@@ -81,6 +81,7 @@ int session_take_slot(struct session *session, struct error *err) {
 int session_open(struct session *session, bool slot, struct error *err, enum exit_code *ret_code) {
     *ret_code = EXIT_REFUSED;
     int r = state_open(session->options->state_directory, session->settings->app, true, &session->state, err);
+    session->watcher.measure.state = session->state;
     if (r >= 0 && slot && !has_open_transaction(session->state))
         r = session_take_slot(session, err);
     if (r >= 0)

@@ -96,6 +96,13 @@ static enum exit_code tell(struct session *session, struct context *context) {
     return EXIT_DONE;
 }
 
+static void measure(struct session *session) {
+    _cleanup_error_ struct error err = ERROR_NONE;
+    struct measure metrics = { .state = session->state, .textfile = session->settings->metrics.textfile };
+    if (measure_write(&metrics, &err) < 0)
+        command_warn("%s", error_text(&err));
+}
+
 static enum exit_code snapshot(struct session *session) {
     _cleanup_error_ struct error err = ERROR_NONE, tidying = ERROR_NONE;
     struct terminal *terminal = &session->watcher.terminal;
@@ -118,6 +125,7 @@ static enum exit_code snapshot(struct session *session) {
         if (step_retain(&context, &tidying) < 0 || state_forget(session->state, context.record, &tidying) < 0)
             command_warn("%s", error_text(&tidying));
         code = tell(session, &context);
+        measure(session);
     }
     context.state = NULL; /* the session's */
     context.settings = NULL;

@@ -46,6 +46,13 @@ static void on_opened(void *userdata, const struct record *record) {
                              NULL); /* in /run: nothing to do about a failure, and it grows old */
 }
 
+/* Of the configuration that goes with the transaction, as recovery knows no other. */
+static struct measure *metrics_of(struct watcher *watcher, const struct record *record) {
+    if (watcher->measure.state && !watcher->measure.textfile)
+        watcher->measure.textfile = watcher->textfile = measure_textfile(watcher->measure.state, record);
+    return &watcher->measure;
+}
+
 static void on_phase(void *userdata, const struct record *record) {
     struct watcher *watcher = userdata;
     const char *name = phase_name((enum phase)record->phase);
@@ -57,6 +64,7 @@ static void on_phase(void *userdata, const struct record *record) {
     transcript_phase(&journal, record);
     replace_string(watcher->app, xstrdup(record->app));
     tell_status(watcher);
+    measure_begin(metrics_of(watcher, record));
 }
 
 static void on_progress(void *userdata, const char *text, uint64_t done, uint64_t total) {
@@ -125,6 +133,15 @@ static void told_later(void *userdata, int priority, const char *line) {
     (void)userdata, (void)priority, (void)line;
 }
 
+static void write_metrics(struct watcher *watcher, const struct record *record) {
+    _cleanup_error_ struct error err = ERROR_NONE;
+    struct journal journal = journal_of(watcher, record);
+    if (measure_write(metrics_of(watcher, record), &err) >= 0)
+        return;
+    transcript_event(&journal, record, EVENT_WARNING, error_text(&err));
+    tell_terminal(watcher, EVENT_WARNING, error_text(&err));
+}
+
 static void on_end(void *userdata, const struct record *record) {
     struct watcher *watcher = userdata;
     struct journal journal = journal_of(watcher, record);
@@ -134,6 +151,7 @@ static void on_end(void *userdata, const struct record *record) {
                 record->outcome == OUTCOME_ROLLED_BACK;
     close_phase(watcher, good || record->phase == PHASE_FORGET || record->phase == PHASE_BACK_OUT, NULL);
     transcript_end(&journal, record);
+    write_metrics(watcher, record);
     journal_status("%s: %s", record->app,
                    record->outcome ? outcome_name((enum outcome)record->outcome) : "left open");
 }
@@ -151,6 +169,8 @@ void watcher_done(struct watcher *watcher) {
     json_decref(watcher->reports);
     free(watcher->app);
     free(watcher->status);
+    measure_done(&watcher->measure);
+    free(watcher->textfile);
 }
 
 static void print_probes(struct watcher *watcher, const json_t *reports) {

@@ -3,6 +3,7 @@
 /* What a transaction says while it runs, to the terminal and to the journal at once. */
 
 #include "watchdog/audit/journal.h"
+#include "watchdog/commands/measure.h"
 #include "watchdog/commands/terminal.h"
 #include "watchdog/transaction/supervisor.h"
 
@@ -10,11 +11,13 @@ struct watcher {
     struct terminal terminal;
     struct observer observer;
     bool json;
-    bool requested;  /* a request (transaction/request.h) asked for this run */
-    json_t *reports; /* of the last round */
-    char *phase;     /* that the terminal shows; NULL: none */
-    char *app;       /* of the transaction that runs; NULL: none yet */
-    char *status;    /* what systemd was told last */
+    bool requested;         /* a request (transaction/request.h) asked for this run */
+    json_t *reports;        /* of the last round */
+    char *phase;            /* that the terminal shows; NULL: none */
+    char *app;              /* of the transaction that runs; NULL: none yet */
+    char *status;           /* what systemd was told last */
+    struct measure measure; /* .state borrowed, NULL: no metrics; .textfile is @textfile */
+    char *textfile;         /* of the transaction that runs */
 };
 
 /* @json: the terminal is standard error, as standard output belongs to the result. */

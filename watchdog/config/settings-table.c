@@ -86,5 +86,9 @@ const struct setting settings_table[] = {
       .help = "the service that lets users in; it is started last" },
     { "Watch", "GateUntil", SETTING_CHOICE, AT(watch.gate_until), "first-pass", .words = gate_until_words,
       .help = "when the gate opens" },
+
+    { "Metrics", "Textfile", SETTING_TEXT, AT(metrics.textfile), .normalise = value_textfile,
+      .expected = "an absolute path that ends in .prom",
+      .help = "a file that gets metrics for the textfile collector of Prometheus' node exporter" },
     { 0 },
 };

@@ -79,6 +79,10 @@ struct settings {
         enum gate_until gate_until;
     } watch;
 
+    struct {
+        char *textfile; /* absolute path; NULL: none */
+    } metrics;
+
     struct position *positions;   /* where each key was assigned last: settings_refuse() */
     struct probe_section *probes; /* in the order of their first appearance */
     size_t probes_count;

@@ -145,3 +145,13 @@ int value_off_host(const char *value, char **ret, struct error *err) {
                          "s3:// is not supported by this version yet, expected an absolute directory");
     return value_directory(value, ret, err);
 }
+
+int value_textfile(const char *value, char **ret, struct error *err) {
+    static const char suffix[] = ".prom";
+    _cleanup_free_ char *path = NULL;
+    int r = value_directory(value, &path, err);
+    if (r < 0 || !string_ends_with(path, suffix) || string_ends_with(path, "/.prom"))
+        return -EINVAL;
+    *ret = take_ptr(path);
+    return 0;
+}

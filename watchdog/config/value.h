@@ -20,6 +20,8 @@ int value_database(const char *value, char **ret, struct error *err);   /* the s
 int value_data(const char *value, char **ret, struct error *err);       /* PATH, volume:NAME, SERVICE:/PATH */
 int value_off_host(const char *value, char **ret,
                    struct error *err); /* an absolute directory; s3:// is refused */
+int value_textfile(const char *value, char **ret,
+                   struct error *err); /* an absolute path that ends in .prom */
 
 /* Whether it may be the name of an application or a probe: letters, digits, "-", "_" and ".", a letter or
  * digit first, at most 64 bytes. */
