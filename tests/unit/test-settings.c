@@ -66,7 +66,8 @@ static void every_key_is_read(void **state) {
         "[Watch]\nStartTimeout=3min\nDuration=1h\nInterval=1s\nFailAfter=5\nFailShare=100%\nGate=caddy\n"
         "GateUntil=window\n"
         "[Probe login]\nKind=http\nRequest=POST /api/auth/login # not a comment ; nor this\n"
-        "[Probe containers]\nKind=containers\n");
+        "[Probe containers]\nKind=containers\n[Metrics]\nTextfile=/srv//metrics/qaid.prom\n");
+    assert_string_equal(settings->metrics.textfile, "/srv/metrics/qaid.prom");
     assert_string_equal(settings->application.directory, "/opt/qaid");
     assert_string_equal(settings->application.project, "qaid-1");
     assert_string_equal(settings->application.files[1], "prod/compose.yaml");
@@ -184,6 +185,12 @@ static void what_is_wrong_is_said_with_file_line_and_what_was_expected(void **st
         { "[Snapshot]\nOffHost=s3://bucket/qaid\n",
           ":2: [Snapshot] OffHost=: s3:// is not supported by this version "
           "yet, expected an absolute directory" },
+        { "[Metrics]\nTextfile=qaid.prom\n",
+          ":2: [Metrics] Textfile=: \"qaid.prom\" is not an absolute path that ends in .prom" },
+        { "[Metrics]\nTextfile=/srv/qaid.txt\n",
+          ":2: [Metrics] Textfile=: \"/srv/qaid.txt\" is not an absolute path that ends in .prom" },
+        { "[Metrics]\nTextfile=/srv/.prom\n",
+          ":2: [Metrics] Textfile=: \"/srv/.prom\" is not an absolute path that ends in .prom" },
         { "[Snapshot]\nData=../x\n",
           ":2: [Snapshot] Data=: \"../x\" is not a path without \"..\", volume:NAME or SERVICE:/PATH" },
         { "[Snapshot]\nData=volume:\n",
