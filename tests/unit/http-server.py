@@ -172,6 +172,19 @@ class Handler(BaseHTTPRequestHandler):
         fields = urllib.parse.parse_qs(body.decode())
         self.answer(200 if fields == {"_token": ["a&b'c/\"+="]} else 403, repr(fields))
 
+    def on_hook(self, url, body):
+        """Takes what is told, and shows all of it at /hooks; /hook/500 does not want it."""
+        wanted = url.path.split("/")[2:3]
+        if wanted and wanted[0].isdigit():
+            self.answer(int(wanted[0]), "the secret of " + self.path)
+            return
+        STATE.setdefault("hooks", []).append(
+            {"method": self.command, "path": self.path, "headers": {k.lower(): v for k, v in self.headers.items()}, "body": body.decode()})
+        self.answer(200, "ok")
+
+    def on_hooks(self, url, body):
+        self.json(STATE.pop("hooks", []))
+
     def on_html(self, url, body):
         self.answer(200, "<html>not found, but nicely</html>", "text/html")
 

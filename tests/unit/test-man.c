@@ -81,7 +81,7 @@ static void every_key_stands_in_its_section_with_its_default(void **state) {
 static void no_key_stands_there_that_does_not_exist(void **state) {
     (void)state;
     _cleanup_free_ char *page = read_page(CONF);
-    static const char *const sections[] = { "App", "Database", "Snapshot", "Watch", "Metrics" };
+    static const char *const sections[] = { "App", "Database", "Snapshot", "Watch", "Metrics", "Notify" };
     for (size_t i = 0; i < ELEMENTS(sections); i++) {
         _cleanup_free_ char *line = xasprintf(".SH SECTION [%s]", sections[i]);
         _cleanup_free_ char *section = part(page, line, ".SH");

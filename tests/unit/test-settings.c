@@ -216,7 +216,16 @@ static void what_is_wrong_is_said_with_file_line_and_what_was_expected(void **st
           ":2: [Watch] GateUntil=: \"never\" is unknown, expected first-pass or window" },
         { "[Policy]\nAllow=minor\n", ":1: [Policy]: not supported by this version yet" },
         { "[Rehearsal]\nRehearsal=auto\n", ":1: [Rehearsal]: not supported by this version yet" },
-        { "[Notify]\n", ":1: [Notify]: not supported by this version yet" },
+        { "[Rehearsal]\n", ":1: [Rehearsal]: not supported by this version yet" },
+        { REQUIRED "[Notify]\nOn=rolled-back sometimes\n",
+          ":8: [Notify] On=: \"rolled-back sometimes\" is not some of upgraded, up-to-date, refused, "
+          "refused-again, rejected, held, aborted, rolled-back, rollback-failed and failed, with blanks "
+          "between" },
+        { REQUIRED "[Notify]\nOn=rejected rejected\n", ":8: [Notify] On=: \"rejected\" is there twice" },
+        { REQUIRED "[Notify]\nMail=-oQ/tmp\n", ":8: [Notify] Mail=: \"-oQ/tmp\" is not a mail address such "
+                                               "as admin@example.org, or a local user" },
+        { REQUIRED "[Notify]\nMail=a@b@c\n",
+          ":8: [Notify] Mail=: \"a@b@c\" is not a mail address such as admin@example.org, or a local user" },
         { REQUIRED "[Watch]\nDuration=2s\nInterval=3s\n",
           ":9: [Watch] Interval=: longer than Duration=, expected several rounds of probes in the window" },
         { REQUIRED "[Watch]\nDuration=2s\n",

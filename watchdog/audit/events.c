@@ -85,6 +85,14 @@ const struct event_kind events[EVENT_COUNT] = {
           "A container of the application @UPGRADE_APP@ was started while an upgrade had stopped it:\n"
           "by a person, another updater or a timer. The upgrade gives way or stops it again. Look for\n"
           "what else manages this Compose project.\n" },
+    [EVENT_TOLD] = { "told", "240f6bb66f2a4723997daed9bf4ef472", LOG_INFO, "Somebody was told about @UPGRADE_APP@",
+          "A message about the application @UPGRADE_APP@ was sent, as [Notify] of its configuration says.\n" },
+    [EVENT_NOT_TOLD] = { "not-told", "4259a1a79f2c4425baeb3ce9ef3a3f10", LOG_WARNING, "A message about @UPGRADE_APP@ could not be sent",
+          "A message about the application @UPGRADE_APP@ did not reach those whom [Notify] of its\n"
+          "configuration names. It stays in the spool and is tried again for three days. What the message is\n"
+          "about is not changed by that.\n"
+          "\n"
+          "A test message by every way: upgrade-watchdog notify @UPGRADE_APP@ --test\n" },
     [EVENT_WARNING] = { "warning", "608c3a1dd8e0409886a742d1f711bb49", LOG_WARNING, "A warning about @UPGRADE_APP@",
           "Something about the application @UPGRADE_APP@ is not as it should be; it did not keep the\n"
           "program from going on.\n" },

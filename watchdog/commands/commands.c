@@ -40,6 +40,13 @@ static const struct option_row recover_options[] = {
     { 0 },
 };
 
+static const struct option_row notify_options[] = {
+    { "--test", NULL, OPTION_FLAG, AT(test), "a test message by every way, at once" },
+    { "--unit", NULL, OPTION_FLAG, AT(unit),
+      "as upgrade-watchdog-notify@APP.service: look first whether the application's unit has failed" },
+    { 0 },
+};
+
 static const struct option_row rollback_options[] = {
     { "--here", NULL, OPTION_FLAG, AT(here), "in this process, also where systemd runs" },
     { "--yes", NULL, OPTION_FLAG, AT(yes), "do not ask" },
@@ -86,6 +93,7 @@ const struct command commands[] = {
       "finish what a dead run left; without APP, of every application" },
     { "status", "[APP]", 0, { APP }, NULL, command_status, "phase, release, pins, last outcome" },
     { "history", "[APP]", 0, { APP }, NULL, command_history, "outcomes, newest first" },
+    { "notify", "APP", 1, { APP }, notify_options, command_notify, "send the messages that wait, or a test" },
     { "report", "APP [ID]", 1, { APP, ID }, report_options, command_report, "one transaction in full" },
     { "init", "DIR", .summary = "write a configuration for the Compose project in DIR" },
     { "rehearse", "APP", .summary = "the transaction up to and with the rehearsal" },

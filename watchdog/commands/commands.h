@@ -8,6 +8,7 @@
 int command_history(const struct options *options);
 int command_report(const struct options *options);
 int command_check(const struct options *options);
+int command_notify(const struct options *options);
 int command_plan(const struct options *options);
 int command_probe(const struct options *options);
 int command_snapshot(const struct options *options);

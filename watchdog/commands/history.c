@@ -1,5 +1,6 @@
 /* history: outcomes, newest first. */
 
+#include "watchdog/audit/changes.h"
 #include "watchdog/audit/past.h"
 #include "watchdog/base/json.h"
 #include "watchdog/commands/command.h"
@@ -35,7 +36,7 @@ int command_history(const struct options *options) {
     size_t i;
     const json_t *row;
     json_array_foreach(list, i, row) {
-        _cleanup_free_ char *change = summary_change(row);
+        _cleanup_free_ char *change = changes_text(row, true);
         const char *outcome = json_get_string(row, "outcome", "?");
         table_cell(&table, TONE_PLAIN, "%s", json_get_string(row, "started", "?"));
         table_cell(&table, TONE_PLAIN, "%s", json_get_string(row, "app", "?"));

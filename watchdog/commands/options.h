@@ -25,6 +25,7 @@ struct options {
     bool yes;               /* rollback: do not ask */
     bool here;              /* upgrade: in this process, not through systemd */
     bool unit;              /* upgrade: as upgrade-watchdog@.service */
+    bool test;              /* notify: a test message, at once */
     bool again;             /* upgrade: also a release that is known to be bad */
     bool verify;            /* read everything back */
     const char *verify_how; /* "checksums" or "restore"; NULL: not given */

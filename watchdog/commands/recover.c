@@ -13,6 +13,7 @@
 #include "watchdog/commands/commands.h"
 #include "watchdog/commands/follow.h"
 #include "watchdog/commands/session.h"
+#include "watchdog/commands/tell.h"
 
 /* @json: the result is one JSON value on standard output; @quiet: it is for a list of several, told in words
  * on standard error. */
@@ -26,6 +27,7 @@ static enum exit_code recover_one(const struct options *options, bool json, bool
     if (r != 0)
         return (enum exit_code)r;
     watcher_init(&session.watcher, json || quiet);
+    session.app = xstrdup(app);
     session.watcher.json = json;
     r = state_open(options->state_directory, app, false, &session.state, &err);
     if (r == -ENOENT) {
@@ -158,6 +160,11 @@ static enum exit_code recover_all(const struct options *options) {
         int r = see_to(options, names[i], &code, &failure);
         if (r < 0)
             command_warn("%s", error_text(&failure));
+        if (r == 0) {
+            struct options of_one = *options;
+            of_one.app = names[i];
+            tell_spooled(&of_one, names[i], false);
+        }
         if (r != 0) {
             json_t *row = json_object();
             json_object_set_new(row, "app", json_text_string(names[i]));

@@ -11,6 +11,8 @@
 #include "probes/set.h"
 #include "watchdog/base/durable.h"
 #include "watchdog/commands/services.h"
+#include "watchdog/commands/tell.h"
+#include "watchdog/notify/channels.h"
 
 #define SLOT_PAUSE USEC_PER_SEC
 #define SLOT_EXTENSION USEC_PER_MINUTE
@@ -19,6 +21,9 @@ void session_done(struct session *session) {
     watcher_done(&session->watcher);
     settings_free(session->settings);
     state_free(session->state);
+    if (session->app)
+        tell_spooled(session->options, session->app, !session->options->unit);
+    free(session->app);
 }
 
 enum exit_code session_fail(struct session *session, enum exit_code code, const struct error *err) {
@@ -38,11 +43,15 @@ enum exit_code session_fail(struct session *session, enum exit_code code, const 
 int session_configure(struct session *session, const struct options *options, struct error *err) {
     *session = (struct session){ .options = options };
     watcher_init(&session->watcher, options->json);
+    session->watcher.options = options;
     int r = settings_load(options->config_directory, options->app, &session->settings, err);
     if (r < 0)
         return r;
+    session->app = xstrdup(session->settings->app);
     _cleanup_probe_set_ struct probe_set *set = NULL;
     r = probe_set_new(session->settings, &set, err);
+    if (r >= 0)
+        r = channels_check(session->settings, err);
     return r < 0 ? r : services_check(session->settings, err);
 }
 

@@ -16,6 +16,7 @@ struct session {
     struct watcher watcher;
     struct settings *settings;
     struct state *state;
+    char *app; /* whose spool is sent in the end; NULL: nobody's */
 };
 
 /* Reads the configuration and sees that its probes and services can be. session_done() in any case. -EINVAL:
@@ -29,6 +30,7 @@ int session_begin(struct session *session, const struct options *options, struct
                   enum exit_code *ret_code);
 /* One of the host's slots (Slots=), awaited up to SESSION_SLOT_TIME. Nothing where it is held already. */
 int session_take_slot(struct session *session, struct error *err);
+/* Lets go of the locks, then has sent what the transaction left in the spool. */
 void session_done(struct session *session);
 
 /* Says what went wrong; returns @code. */

@@ -4,10 +4,9 @@
 
 #include <string.h>
 
+#include "watchdog/audit/changes.h"
 #include "watchdog/base/json.h"
 #include "watchdog/commands/table.h"
-
-#define DIGEST_SHOWN 19 /* "sha256:" and twelve digits, as Docker shortens it */
 
 enum tone summary_tone(const char *outcome) {
     static const struct {
@@ -22,32 +21,6 @@ enum tone summary_tone(const char *outcome) {
         if (string_equal(tones[i].outcome, outcome))
             return tones[i].tone;
     return TONE_PLAIN;
-}
-
-/* The version, or the digest's beginning where the image does not say one. */
-static char *release_name(const json_t *release) {
-    const char *version = json_get_string(release, "version", "");
-    return *version ? xstrdup(version)
-                    : xstrndup(json_get_string(release, "digest", "unknown"), DIGEST_SHOWN);
-}
-
-char *summary_change(const json_t *transaction) {
-    struct buffer text = { 0 };
-    size_t i;
-    const json_t *service;
-    json_array_foreach(json_get_array(transaction, "services"), i, service) {
-        _cleanup_free_ char *from = release_name(json_get_object(service, "from"));
-        _cleanup_free_ char *to = release_name(json_get_object(service, "to"));
-        const char *change = json_get_string(service, "change", "");
-        if (string_equal(json_get_string(json_get_object(service, "from"), "digest", "a"),
-                         json_get_string(json_get_object(service, "to"), "digest", "b")))
-            continue;
-        buffer_printf(&text, "%s%s %s → %s", text.size ? ", " : "", json_get_string(service, "service", "?"),
-                      from, to);
-        if (*change)
-            buffer_printf(&text, " (%s)", change);
-    }
-    return buffer_take(&text);
 }
 
 static void print_pair(struct terminal *terminal, const char *name, const char *value) {
@@ -87,7 +60,7 @@ void summary_print_services(struct terminal *terminal, const json_t *services) {
     const json_t *service;
     json_array_foreach(services, i, service) {
         const json_t *from = json_get_object(service, "from"), *to = json_get_object(service, "to");
-        _cleanup_free_ char *before = release_name(from), *after = release_name(to);
+        _cleanup_free_ char *before = changes_release(from), *after = changes_release(to);
         table_cell(&table, TONE_PLAIN, "%s", json_get_string(service, "service", "?"));
         table_cell(&table, TONE_PLAIN, "%s", json_get_string(service, "change", ""));
         table_cell(&table, TONE_PLAIN, "%s", before);

@@ -12,9 +12,5 @@ void summary_print(struct terminal *terminal, const json_t *transaction);
 void summary_print_services(struct terminal *terminal, const json_t *services);
 void summary_print_probes(struct terminal *terminal, const json_t *reports);
 
-/* In one line of a table: "qaid-server 1.2.4 → 1.3.0 (minor)"; "" when nothing was to change. Owned by the
- * caller. */
-char *summary_change(const json_t *transaction);
-
 /* good, bad or between. */
 enum tone summary_tone(const char *outcome);

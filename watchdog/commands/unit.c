@@ -25,6 +25,7 @@ void unit_state_done(struct unit_state *state) {
     free(state->active);
     free(state->sub);
     free(state->text);
+    free(state->result);
     *state = (struct unit_state){ 0 };
 }
 
@@ -71,8 +72,9 @@ static int load(struct unit *unit, struct error *err) {
     return string_equal(loaded, "loaded");
 }
 
-int unit_find(const struct options *options, const char *app, struct unit *ret, struct error *err) {
-    _cleanup_unit_ struct unit unit = { .name = xasprintf("upgrade-watchdog@%s.service", app) };
+static int find(const struct options *options, const char *prefix, const char *app, struct unit *ret,
+                struct error *err) {
+    _cleanup_unit_ struct unit unit = { .name = xasprintf("%s@%s.service", prefix, app) };
     bool theirs = string_equal(options->config_directory, SETTINGS_DIRECTORY) &&
                   string_equal(options->state_directory, STATE_DIRECTORY) &&
                   (!options->app || string_equal(options->app, app));
@@ -89,6 +91,16 @@ int unit_find(const struct options *options, const char *app, struct unit *ret, 
     *ret = unit;
     unit = (struct unit){ 0 };
     return 1;
+}
+
+int unit_find(const struct options *options, const char *app, struct unit *ret, struct error *err) {
+    return find(options, "upgrade-watchdog", app, ret, err);
+}
+
+int unit_find_notify(const struct options *options, const char *app, struct unit *ret, struct error *err) {
+    struct options anywhere = *options;
+    anywhere.here = false; /* where the transaction runs says nothing of where messages are sent */
+    return find(&anywhere, "upgrade-watchdog-notify", app, ret, err);
 }
 
 static int invocation(const struct unit *unit, char text[33]) {
@@ -127,6 +139,7 @@ int unit_look(const struct unit *unit, struct unit_state *ret, struct error *err
     if (r < 0)
         return error_errno(err, -r, "cannot ask systemd about %s", unit->name);
     state.text = text_property(unit, SERVICE, "StatusText");
+    state.result = text_property(unit, SERVICE, "Result");
     state.has_job = job != 0;
     state.code = code;
     state.status = status;

@@ -20,6 +20,7 @@ struct unit_state {
     char *active, *sub; /* ActiveState, SubState */
     char *text;         /* what STATUS= said last */
     char invocation[33];
+    char *result; /* Result of systemd.service(5): "success", "exit-code", "watchdog", "start-limit-hit", … */
     int code, status; /* of the main process, as waitid(2) has them: CLD_EXITED and its exit status */
     bool has_job;
 };
@@ -32,6 +33,8 @@ void unit_state_done(struct unit_state *state);
 /* Finds the unit of @app. Returns 1; 0 where the command has to do it in its own process: no systemd runs
  * here, the unit is not installed, or the command names directories other than the unit's. */
 int unit_find(const struct options *options, const char *app, struct unit *ret, struct error *err);
+/* The same of upgrade-watchdog-notify@APP.service, which sends what lies in the spool. */
+int unit_find_notify(const struct options *options, const char *app, struct unit *ret, struct error *err);
 
 int unit_look(const struct unit *unit, struct unit_state *ret, struct error *err);
 /* Whether it runs, or is about to: starting, stopping and waiting for its restart included. */

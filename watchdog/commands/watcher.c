@@ -9,6 +9,7 @@
 #include "watchdog/base/json.h"
 #include "watchdog/commands/table.h"
 #include "watchdog/commands/transcript.h"
+#include "watchdog/commands/tell.h"
 #include "watchdog/transaction/request.h"
 
 static struct journal journal_of(struct watcher *watcher, const struct record *record) {
@@ -44,6 +45,8 @@ static void on_opened(void *userdata, const struct record *record) {
     if (watcher->requested)
         (void)request_remove(record->app,
                              NULL); /* in /run: nothing to do about a failure, and it grows old */
+    if (watcher->options)
+        tell_spooled(watcher->options, record->app, false);
 }
 
 /* Of the configuration that goes with the transaction, as recovery knows no other. */

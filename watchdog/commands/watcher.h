@@ -4,12 +4,14 @@
 
 #include "watchdog/audit/journal.h"
 #include "watchdog/commands/measure.h"
+#include "watchdog/commands/options.h"
 #include "watchdog/commands/terminal.h"
 #include "watchdog/transaction/supervisor.h"
 
 struct watcher {
     struct terminal terminal;
     struct observer observer;
+    const struct options *options; /* of the command that runs it; NULL: nobody is told of a beginning */
     bool json;
     bool requested;         /* a request (transaction/request.h) asked for this run */
     json_t *reports;        /* of the last round */

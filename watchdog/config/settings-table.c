@@ -8,7 +8,7 @@
 
 static const char *const gate_until_words[] = { "first-pass", "window", NULL };
 
-const char *const settings_later_sections[] = { "Policy", "Rehearsal", "Notify", NULL };
+const char *const settings_later_sections[] = { "Policy", "Rehearsal", NULL };
 
 const struct setting settings_table[] = {
     { "App", "Directory", SETTING_TEXT, AT(application.directory), .required = 1,
@@ -90,5 +90,26 @@ const struct setting settings_table[] = {
     { "Metrics", "Textfile", SETTING_TEXT, AT(metrics.textfile), .normalise = value_textfile,
       .expected = "an absolute path that ends in .prom",
       .help = "a file that gets metrics for the textfile collector of Prometheus' node exporter" },
+
+    { "Notify", "On", SETTING_TEXT, AT(notify.on),
+      "refused-again rejected held rolled-back rollback-failed failed", .normalise = value_occasions,
+      .expected =
+          "some of upgraded, up-to-date, refused, refused-again, rejected, held, aborted, rolled-back, "
+          "rollback-failed and failed, with blanks between",
+      .help = "what somebody is told about" },
+    { "Notify", "Url", SETTING_LIST, AT(notify.urls), .normalise = value_text,
+      .expected = "[ntfy|slack|discord|gotify] and an address", .help = "messages are posted there as JSON" },
+    { "Notify", "Header", SETTING_LIST, AT(notify.headers), .normalise = value_text,
+      .expected = "\"Name: value\"", .help = "a header of the request to Url=" },
+    { "Notify", "Body", SETTING_TEXT, AT(notify.body), .normalise = value_text, .expected = "a jq program",
+      .help = "makes of a message the JSON that a Url= without a format gets" },
+    { "Notify", "Mail", SETTING_LIST, AT(notify.mails), .normalise = value_mail,
+      .expected = "a mail address such as admin@example.org, or a local user",
+      .help = "messages are mailed there, by sendmail(8)" },
+    { "Notify", "Command", SETTING_LIST, AT(notify.commands), .normalise = value_text,
+      .expected = "an absolute path and arguments",
+      .help = "a program that gets each message on its standard input" },
+    { "Notify", "Ping", SETTING_TEXT, AT(notify.ping), .normalise = value_text, .expected = "an address",
+      .help = "asked for at the start and the end of each upgrade, as Healthchecks has it" },
     { 0 },
 };

@@ -83,6 +83,15 @@ struct settings {
         char *textfile; /* absolute path; NULL: none */
     } metrics;
 
+    struct {
+        char *on;                 /* words of value_occasions(), with one blank between */
+        char **urls;              /* "[FORMAT ]ADDRESS", may hold %{name}; NULL: none */
+        char **headers;           /* "Name: value", may hold %{name}; NULL: none */
+        char *body;               /* jq program; NULL: the message as it is */
+        char **mails, **commands; /* NULL: none */
+        char *ping;               /* address, may hold %{name}; NULL: none */
+    } notify;
+
     struct position *positions;   /* where each key was assigned last: settings_refuse() */
     struct probe_section *probes; /* in the order of their first appearance */
     size_t probes_count;

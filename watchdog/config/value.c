@@ -5,6 +5,7 @@
 #include <ctype.h>
 #include <curl/curl.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "watchdog/base/memory.h"
@@ -154,4 +155,37 @@ int value_textfile(const char *value, char **ret, struct error *err) {
         return -EINVAL;
     *ret = take_ptr(path);
     return 0;
+}
+
+int value_occasions(const char *value, char **ret, struct error *err) {
+    static const char *const known[] = { "upgraded",        "up-to-date", "refused", "refused-again",
+                                         "rejected",        "held",       "aborted", "rolled-back",
+                                         "rollback-failed", "failed" };
+    _cleanup_strings_ char **words = NULL;
+    for (const char *at = value + strspn(value, " \t"); *at; at += strspn(at, " \t")) {
+        _cleanup_free_ char *word = xstrndup(at, strcspn(at, " \t"));
+        bool good = false;
+        for (size_t i = 0; i < ELEMENTS(known); i++)
+            good = good || string_equal(known[i], word);
+        if (!good)
+            return -EINVAL;
+        if (strings_contain(words, word))
+            return error_set(err, EINVAL, "\"%s\" is there twice", word);
+        strings_append(&words, word);
+        at += strlen(word);
+    }
+    if (!words)
+        return -EINVAL;
+    *ret = strings_join(words, " ");
+    return 0;
+}
+
+/* As far as it can be told without asking for it: nothing that sendmail would take for an option, and none of
+ * the characters that RFC 5322 quotes. */
+int value_mail(const char *value, char **ret, struct error *err) {
+    const char *at = strchr(value, '@');
+    (void)err;
+    return accept_if(isalnum((unsigned char)*value) && made_of(value, LOWER UPPER DIGITS "-_.+=@") &&
+                         (!at || (at[1] && !strchr(at + 1, '@'))) && strlen(value) <= 254,
+                     value, ret);
 }

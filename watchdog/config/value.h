@@ -22,6 +22,8 @@ int value_off_host(const char *value, char **ret,
                    struct error *err); /* an absolute directory; s3:// is refused */
 int value_textfile(const char *value, char **ret,
                    struct error *err); /* an absolute path that ends in .prom */
+int value_occasions(const char *value, char **ret, struct error *err); /* words of [Notify] On= */
+int value_mail(const char *value, char **ret, struct error *err);      /* an address, or a local user */
 
 /* Whether it may be the name of an application or a probe: letters, digits, "-", "_" and ".", a letter or
  * digit first, at most 64 bytes. */

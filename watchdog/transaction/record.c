@@ -138,6 +138,7 @@ const struct field record_fields[] = {
     WORDS(struct record, failed_phase, phases),
     MEMBER(struct record, bad, FIELD_BOOLEAN),
     MEMBER(struct record, again, FIELD_BOOLEAN),
+    MEMBER(struct record, known_bad, FIELD_BOOLEAN),
     MEMBER(struct record, locked_out, FIELD_BOOLEAN),
     MEMBER(struct record, stop_asked, FIELD_BOOLEAN),
     MEMBER(struct record, quarantines, FIELD_STRINGS),
@@ -275,6 +276,8 @@ json_t *record_public(const struct record *record) {
     json_object_set_new(json, "outcome",
                         record->outcome ? json_string(outcomes[record->outcome]) : json_null());
     json_object_set_new(json, "phase", json_string(phases[phase]));
+    if (record->known_bad)
+        json_object_set_new(json, "known_bad", json_true());
     json_object_set_new(json, "failed_probe", text_or_null(record->failed_probe));
     json_object_set_new(json, "reason", text_or_null(record->cause));
     json_object_set_new(json, "started", time_or_null(record->started));

@@ -148,6 +148,7 @@ struct record {
     int failed_phase; /* where the decision fell */
     bool bad;         /* a probe said so: never tried again */
     bool again;       /* asked for: a known-bad release may be tried */
+    bool known_bad;   /* refused, since this release has failed before */
     bool locked_out;  /* another run holds the project or the server */
     bool stop_asked;  /* by SIGTERM or Ctrl-C */
     char **quarantines;

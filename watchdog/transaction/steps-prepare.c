@@ -52,6 +52,7 @@ int step_resolve(struct context *context, struct error *err) {
         error_set(err, EALREADY, "every service runs the newest image of its tag");
     } else if (r == 2) {
         context->record->outcome = OUTCOME_REFUSED;
+        context->record->known_bad = true;
     }
     int saved = context_record(context, err);
     return saved < 0 ? saved : r > 0;

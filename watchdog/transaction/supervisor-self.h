@@ -26,9 +26,10 @@ struct supervisor {
     usec_t phase_begun; /* clock_boottime() */
     unsigned attempts;  /* of the present phase, in this process, before the present one */
 
-    bool ready;      /* systemd knows */
-    int inhibitor;   /* -1: none */
-    bool resting;    /* the worker is PHASE_REST, for the record's phase */
+    bool tells, pings; /* somebody is to be told of ends, and of beginnings */
+    bool ready;        /* systemd knows */
+    int inhibitor;     /* -1: none */
+    bool resting;      /* the worker is PHASE_REST, for the record's phase */
     bool recovering; /* what comes after the rest is machine_recover()'s, else machine_failed()'s or _stop()'s
                       */
     usec_t rest_until;

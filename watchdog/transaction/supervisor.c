@@ -17,8 +17,10 @@
 #include "watchdog/base/json.h"
 #include "watchdog/base/memory.h"
 #include "watchdog/config/settings.h"
+#include "watchdog/notify/channels.h"
 #include "watchdog/transaction/inhibitor.h"
 #include "watchdog/transaction/supervisor-self.h"
+#include "watchdog/transaction/telling.h"
 
 #define REST_TIME (5 * USEC_PER_MINUTE) /* how long recovery tries to reach Docker and the database */
 #define TICK USEC_PER_SEC
@@ -102,6 +104,17 @@ static void cannot_record(struct supervisor *self, struct error *err) {
     finish(self, EXIT_INCOMPLETE);
 }
 
+/* Before the record is closed: whatever dies now, the message is on its way. That it cannot be written
+ * changes nothing. */
+static void tell_somebody(struct supervisor *self,
+                          int (*what)(const struct state *, const struct record *, struct error *)) {
+    _cleanup_error_ struct error err = ERROR_NONE;
+    if (what(self->state, self->record, &err) < 0) {
+        error_prefix(&err, "nobody is told");
+        supervisor_tell(self, "warning", error_text(&err));
+    }
+}
+
 static void note_end(struct supervisor *self, enum phase next);
 
 static void close_transaction(struct supervisor *self, enum outcome outcome) {
@@ -109,6 +122,8 @@ static void close_transaction(struct supervisor *self, enum outcome outcome) {
     self->record->outcome = (int)outcome;
     self->record->finished = clock_realtime();
     note_end(self, PHASE_NONE);
+    if (self->tells && !self->record->locked_out)
+        tell_somebody(self, telling_end);
     if (self->record->bad && state_add_bad(self->state, self->record, &err) < 0) {
         cannot_record(self, &err);
         return;
@@ -162,6 +177,8 @@ void supervisor_incomplete(struct supervisor *self) {
         self->record->outcome = OUTCOME_ROLLBACK_FAILED;
     record_note(self->record, "%s: %s", phase_name((enum phase)self->record->phase),
                 self->reason ? self->reason : "failed");
+    if (self->tells && self->record->phase != PHASE_COMMIT)
+        tell_somebody(self, telling_end);
     if (save(self, &err) < 0)
         supervisor_tell(self, "failure", error_text(&err));
     if (self->observer->end)
@@ -207,6 +224,8 @@ static void begin_phase(struct supervisor *self, enum phase phase) {
         cannot_record(self, &err);
         return;
     }
+    if (!self->ready && self->pings && !self->recovering)
+        tell_somebody(self, telling_start);
     if (!self->ready && self->observer->opened)
         self->observer->opened(self->observer->userdata, record);
     tell_ready(self);
@@ -369,6 +388,8 @@ static int read_times(struct supervisor *self, struct error *err) {
     if (r < 0)
         return r;
     usec_t start = settings->watch.start_timeout ? settings->watch.start_timeout : START_TIMEOUT_AUTO;
+    self->tells = channels_any(settings);
+    self->pings = settings->notify.ping != NULL;
     self->freeze_time = settings->snapshot.max_freeze + FREEZE_MARGIN;
     /* The clocks of start and window may each stand as long again, twice. */
     self->watch_time = 4 * start + 4 * settings->watch.duration + 5 * USEC_PER_MINUTE;
