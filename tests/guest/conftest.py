@@ -20,6 +20,16 @@ def pytest_configure(config):
         pytest.exit("the tests on booted hosts run inside `sudo tests/run guest`", returncode=2)
 
 
+def pytest_addoption(parser):
+    parser.addoption("--all", action="store_true", help="also what takes a boot of its own each: a reboot in every phase")
+
+
+def pytest_collection_modifyitems(config, items):
+    """What takes long has its own command, and is not counted as left out of the other."""
+    if not config.getoption("--all"):
+        items[:] = [item for item in items if not item.get_closest_marker("long")]
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(terminalreporter):
     """The closing line once more, in a file: `tests/run check` repeats it at the very end."""

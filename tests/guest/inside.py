@@ -70,6 +70,17 @@ class Application:
         found = (self.record() or {}).get("phase")
         return found in PHASES and PHASES.index(found) >= PHASES.index(phase)
 
+    def was_in(self, phase):
+        """Seen in it; or, on the way forward, past it: some last a few milliseconds only."""
+        return (self.record() or {}).get("phase") == phase or phase in PHASES and self.in_phase(phase)
+
+    def stands_as_before(self):
+        """Every service runs with the restart policy of the Compose file, and nothing of ours stands about."""
+        names = self.guest.run("docker", "ps", "-a", "--filter", f"label=com.docker.compose.project={self.name}", "--format", "{{.Names}}").stdout.split()
+        shown = self.guest.run("docker", "inspect", "-f", "{{.Name}} {{.State.Running}} {{.HostConfig.RestartPolicy.Name}}", *names).stdout.split("\n")
+        return sorted(filter(None, shown)) == sorted(
+            f"/{self.name}-{service}-1 true unless-stopped" for service in ("postgres", "qaid-server", "frontend", "caddy"))
+
     def record(self):
         text = self.guest.run("cat", f"/var/lib/upgrade-watchdog/{self.name}/transaction.json", check=False).stdout
         return json.loads(text) if text.strip() else None

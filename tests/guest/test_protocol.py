@@ -5,7 +5,9 @@ import pty
 import subprocess
 import time
 
-from inside import wait_until
+import pytest
+
+from inside import PHASES, wait_until
 
 END = ("upgraded", "rolled-back", "aborted")
 
@@ -169,6 +171,36 @@ def test_a_reboot_in_the_window_comes_back_to_one_of_the_two_ends(guest, crm):
         guest.await_reboot()
 
     interrupted(guest, crm, "watch", reboot)
+
+
+def reboot_in(guest, application, phase, release, ends):
+    """As interrupted(), of a phase of the way back too."""
+    before, version = application.newest()["id"], application.version()
+    application.offer(release)
+    application.start()
+    wait_until(lambda: application.was_in(phase), 120, 0.02)
+    guest.run("systemctl", "--no-block", "reboot")
+    guest.await_reboot()
+    record = wait_until(lambda: application.record() is None and (newest := application.newest())["id"] != before and newest, 240, 1)
+    assert record["outcome"] in ends, record
+    wait_until(application.serves, 60)
+    assert (application.version() != version) == (record["outcome"] == "upgraded")
+    assert application.stands_as_before()
+    application.settle()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("phase", PHASES)
+def test_a_reboot_in_any_phase_comes_back_to_one_of_the_two_ends(guest, crm, phase):
+    reboot_in(guest, crm, phase, other(crm), END + ("refused",))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("phase", ["undo-stop", "undo-data", "undo-pins", "undo-start"])
+def test_a_reboot_in_a_rollback_ends_with_the_old_release(guest, qaid, phase):
+    qaid.configure(f"# for {phase}\n")
+    guest.run("rm", "-f", "/var/lib/upgrade-watchdog/qaid/known-bad.json")
+    reboot_in(guest, qaid, phase, f"{other(qaid)}-login-500" if other(qaid) == "1.3.0" else "2.0.0-disaster", ("rolled-back",))
 
 
 def test_a_power_cut_while_the_application_is_stopped_comes_back(guest, crm):

@@ -157,7 +157,7 @@ static int send_waiting(const struct options *options, const char *app, const st
     int r = options->unit ? look_at_unit(options, app, wrong, &err) : 0;
     if (r < 0)
         command_warn("%s", error_text(&err));
-    r = send_spool(options->state_directory, settings, deadline_in(SEND_TIME), &result, &err);
+    r = send_spool(options->state_directory, settings, !options->unit, deadline_in(SEND_TIME), &result, &err);
     int status = r == -EBUSY ? EXIT_LOCKED : EXIT_NOT_SENT;
     status = r < 0 ? command_fail(options, status, &err) : print_result(options, &result);
     send_result_done(&result);

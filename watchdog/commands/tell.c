@@ -16,7 +16,7 @@ static int send_here(const struct options *options, struct error *err) {
     struct send_result result = { 0 };
     int r = settings_load(options->config_directory, options->app, &settings, err);
     if (r >= 0)
-        r = send_spool(options->state_directory, settings, deadline_in(SEND_TIME), &result, err);
+        r = send_spool(options->state_directory, settings, false, deadline_in(SEND_TIME), &result, err);
     for (char **failure = result.failures; failure && *failure; failure++)
         command_warn("nobody was told yet: %s", *failure);
     send_result_done(&result);

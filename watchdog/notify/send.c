@@ -127,7 +127,7 @@ static int send_one(struct sender *sender, struct message *message, struct error
 }
 
 /* One look at the spool. *ret_any: there was something due. */
-static int pass(struct sender *sender, bool *ret_any, struct error *err) {
+static int pass(struct sender *sender, bool now, bool *ret_any, struct error *err) {
     _cleanup_strings_ char **warnings = NULL;
     struct message **messages;
     size_t count;
@@ -138,7 +138,7 @@ static int pass(struct sender *sender, bool *ret_any, struct error *err) {
     for (char **warning = warnings; warning && *warning; warning++)
         strings_append(&sender->result->failures, *warning);
     for (size_t i = 0; i < count && r >= 0 && deadline_left(sender->deadline) > 0; i++)
-        if (message_due(messages[i], clock_realtime())) {
+        if (now || message_due(messages[i], clock_realtime())) {
             *ret_any = true;
             r = send_one(sender, messages[i], err);
         }
@@ -146,7 +146,7 @@ static int pass(struct sender *sender, bool *ret_any, struct error *err) {
     return r;
 }
 
-int send_spool(const char *state_directory, const struct settings *settings, usec_t deadline,
+int send_spool(const char *state_directory, const struct settings *settings, bool now, usec_t deadline,
                struct send_result *ret, struct error *err) {
     struct sender sender = {
         .state_directory = state_directory, .settings = settings, .deadline = deadline, .result = ret
@@ -163,7 +163,7 @@ int send_spool(const char *state_directory, const struct settings *settings, use
     channels_of(settings, &sender.channels, &sender.channels_count);
     /* what came meanwhile is found by another look */
     while (r >= 0 && any && deadline_left(deadline) > 0)
-        r = pass(&sender, &any, err);
+        r = pass(&sender, now, &any, err), now = false;
     channels_free(sender.channels, sender.channels_count);
     free(sender.host);
     return r;

@@ -2,6 +2,8 @@
 
 /* Empties an application's spool, as far as those who are to be told can be reached. */
 
+#include <stdbool.h>
+
 #include "watchdog/config/settings.h"
 
 #define SEND_GIVEN_UP_AFTER (3 * USEC_PER_DAY)
@@ -13,11 +15,12 @@ struct send_result {
 };
 void send_result_done(struct send_result *result);
 
-/* Sends what is due in the spool of settings->app below @state_directory, oldest first, until @deadline: no
- * attempt is begun after it. A message that could not be sent stays and is tried again later, less and less
- * often, until SEND_GIVEN_UP_AFTER. What happened goes to the journal. Returns 0, -EBUSY when another process
- * does it already, or -errno. */
-int send_spool(const char *state_directory, const struct settings *settings, usec_t deadline,
+/* Sends what is due in the spool of settings->app below @state_directory (with @now: whatever waits), oldest
+ * first, until
+ * @deadline: no attempt is begun after it. A message that could not be sent stays and is tried again later,
+ * less and less often, until SEND_GIVEN_UP_AFTER. What happened goes to the journal. Returns 0, -EBUSY when
+ * another process does it already, or -errno. */
+int send_spool(const char *state_directory, const struct settings *settings, bool now, usec_t deadline,
                struct send_result *ret, struct error *err);
 
 /* The name by which messages call this machine. Owned by the caller. */
