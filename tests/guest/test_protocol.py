@@ -41,6 +41,28 @@ def test_a_stopped_main_process_is_killed_by_the_watchdog_and_the_restart_recove
     crm.settle()
 
 
+def test_a_worker_that_hangs_stops_no_ping_and_ends_at_its_own_deadline(guest, crm):
+    """systemd's watchdog watches the main loop alone: the phase has its own bound, and is begun again."""
+    guest.write(f"/run/systemd/system/{crm.unit}.d/short.conf", "[Service]\nWatchdogSec=3s\nTimeoutAbortSec=3s\nRestartSec=1s\n")
+    guest.run("systemctl", "daemon-reload")
+    before, wanted = crm.newest()["id"], other(crm)
+    crm.offer(wanted)
+    crm.start()
+    wait_until(lambda: crm.in_phase("watch"), 120, 0.1)
+    main = crm.main_pid()
+    worker = wait_until(lambda: guest.run("pgrep", "-P", main, "-x", "upgrade-watchdo", check=False).stdout.split(), 20)[0]
+    guest.run("kill", "-STOP", worker)
+    time.sleep(10)
+    assert crm.main_pid() == main and crm.record()["phase"] == "watch"
+    guest.run("kill", "-KILL", worker)
+    record = crm.ended(before)
+    assert (record["outcome"], crm.version(), crm.serves()) == ("upgraded", wanted, True), record
+    assert not crm.journal("-u", crm.unit, "--grep", "[Ww]atchdog timeout", "--since", f"@{int(time.time()) - 60}")
+    guest.run("rm", "-r", f"/run/systemd/system/{crm.unit}.d")
+    guest.run("systemctl", "daemon-reload")
+    crm.settle()
+
+
 def test_a_stop_before_the_switch_leaves_the_old_release(guest, qaid):
     before, version = qaid.newest()["id"], qaid.version()
     qaid.offer(other(qaid))
@@ -123,6 +145,19 @@ def test_control_c_ends_the_following_alone(guest, crm):
     assert (record["outcome"], crm.serves()) == ("rolled-back", True), record
     assert crm.version() != version
     crm.settle()
+
+
+def test_a_lost_connection_ends_the_following_alone(guest, qaid):
+    before, wanted = qaid.newest()["id"], other(qaid)
+    qaid.offer(wanted)
+    process, terminal = followed(guest, "upgrade", "qaid")
+    wait_until(lambda: qaid.in_phase("backup"), 120, 0.05)
+    os.close(terminal)  # the terminal is gone, as it is when ssh ends: SIGHUP
+    guest.run("pkill", "-HUP", "-f", "upgrade-watchdog upgrade qaid", check=False)
+    process.wait(30)
+    record = qaid.ended(before)
+    assert (record["outcome"], qaid.version(), qaid.serves()) == ("upgraded", wanted, True), record
+    qaid.settle()
 
 
 def interrupted(guest, application, phase, interrupt):
