@@ -38,6 +38,9 @@ class Application:
     def offer(self, version):
         self.guest.run("/opt/tree/tests/app/release", "all", version, self.tag)
 
+    def forget_bad(self):
+        self.guest.run("rm", "-f", f"/var/lib/upgrade-watchdog/{self.name}/known-bad.json")
+
     def program(self, *arguments, check=False, **options):
         return self.guest.run("upgrade-watchdog", *arguments, check=check, **options)
 

@@ -9,13 +9,13 @@ import pytest
 
 from inside import PHASES, wait_until
 
+BAD = "2.0.0-disaster"  # after whatever runs
 END = ("upgraded", "rolled-back", "aborted")
 
 
 def other(application):
-    """The release after the one that runs."""
-    order = ("1.2.3", "1.2.4", "1.3.0", "2.0.0")
-    return order[order.index(application.version()) + 1]
+    """The release after the one that runs; the last two differ in nothing but their number, and follow each other for ever."""
+    return {"1.2.3": "1.2.4", "1.2.4": "1.3.0", "1.3.0": "2.0.0", "2.0.0": "2.0.1", "2.0.1": "2.0.0"}[application.version()]
 
 
 def kill(application, number):
@@ -233,9 +233,8 @@ def test_a_reboot_in_any_phase_comes_back_to_one_of_the_two_ends(guest, crm, pha
 @pytest.mark.long
 @pytest.mark.parametrize("phase", ["undo-stop", "undo-data", "undo-pins", "undo-start"])
 def test_a_reboot_in_a_rollback_ends_with_the_old_release(guest, qaid, phase):
-    qaid.configure(f"# for {phase}\n")
-    guest.run("rm", "-f", "/var/lib/upgrade-watchdog/qaid/known-bad.json")
-    reboot_in(guest, qaid, phase, f"{other(qaid)}-login-500" if other(qaid) == "1.3.0" else "2.0.0-disaster", ("rolled-back",))
+    qaid.forget_bad()
+    reboot_in(guest, qaid, phase, BAD, ("rolled-back",))
 
 
 def test_a_power_cut_while_the_application_is_stopped_comes_back(guest, crm):

@@ -10,7 +10,7 @@ import time
 
 import faults
 
-RELEASES = {"1.2.3": 2, "1.2.4": 2, "1.3.0": 4, "2.0.0": 5}  # version: its last migration
+RELEASES = {"1.2.3": 2, "1.2.4": 2, "1.3.0": 4, "2.0.0": 5, "2.0.1": 5}  # version: its last migration
 
 FIRST = """
 CREATE TABLE users (
