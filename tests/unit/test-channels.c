@@ -55,6 +55,20 @@ static void a_way_is_called_by_its_key_and_nothing_secret(void **state) {
     }
 }
 
+static void two_ways_of_one_service_have_a_name_each(void **state) {
+    (void)state;
+    _cleanup_settings_ struct settings *settings =
+        settings_of("Url=https://a.example/one\nUrl=https://a.example/two\nUrl=https://a.example/three\n");
+    struct channel *channels;
+    size_t count;
+    channels_of(settings, &channels, &count);
+    assert_int_equal(count, 3);
+    assert_string_equal(channels[0].name, "Url=https://a.example/…");
+    assert_string_equal(channels[1].name, "Url=https://a.example/… (2)");
+    assert_string_equal(channels[2].name, "Url=https://a.example/… (3)");
+    channels_free(channels, count);
+}
+
 static void what_cannot_be_is_refused_with_its_line(void **state) {
     (void)state;
     static const struct {
@@ -99,6 +113,7 @@ static void a_body_that_does_not_compile_is_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_way_is_called_by_its_key_and_nothing_secret),
+        cmocka_unit_test(two_ways_of_one_service_have_a_name_each),
         cmocka_unit_test(what_cannot_be_is_refused_with_its_line),
         cmocka_unit_test(a_body_that_does_not_compile_is_refused),
     };

@@ -37,6 +37,12 @@ static void add(struct channel **list, size_t *count, enum channel_kind kind, co
         kind == CHANNEL_URL || kind == CHANNEL_PING ? shown(channel.value) : xstrdup(value);
     channel.name = xasprintf("%s=%s%s%s", key, channel.format ? channel.format->name : "",
                              channel.format ? " " : "", told);
+    /* two hooks of one service are two ways: who has the message by the one does not have it by the other */
+    size_t same = 1;
+    for (size_t i = 0; i < *count; i++)
+        same += string_starts_with((*list)[i].name, channel.name);
+    if (same > 1)
+        replace_string(channel.name, xasprintf("%s (%zu)", channel.name, same));
     *list = xrealloc(*list, *count + 1, sizeof(channel));
     (*list)[(*count)++] = channel;
 }

@@ -4,19 +4,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "probes/jq.h"
 #include "probes/placeholders.h"
+#include "watchdog/base/aside.h"
 #include "watchdog/base/durable.h"
 #include "watchdog/base/json.h"
-#include "watchdog/base/process.h"
 #include "watchdog/notify/mail.h"
 #include "watchdog/notify/post.h"
 #include "watchdog/notify/program.h"
@@ -24,6 +20,7 @@
 
 #define CHILD_MEMORY ((rlim_t)1024 * 1024 * 1024)
 #define REASON_LIMIT ((size_t)4096)
+#define FAILED 1                 /* exit status of the child */
 #define GRACE (5 * USEC_PER_SEC) /* for the child to say that its time is over */
 
 static void cleanup_secrets(struct secrets *secrets) {
@@ -160,68 +157,42 @@ static int deliver_now(const struct settings *settings, const struct channel *ch
     return r < 0 ? r : post(url, headers, body, deadline, err);
 }
 
-static _Noreturn void be_child(const struct settings *settings, const struct channel *channel,
-                               const struct message *message, const char *host, usec_t deadline, pid_t parent,
-                               int fd) {
+struct attempt {
+    const struct settings *settings;
+    const struct channel *channel;
+    const struct message *message;
+    const char *host;
+    usec_t deadline;
+};
+
+static int try_it(int fd, void *userdata) {
+    const struct attempt *attempt = userdata;
     _cleanup_error_ struct error err = ERROR_NONE;
     struct rlimit memory;
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent)
-        _exit(1);
-    if (channel->kind != CHANNEL_COMMAND && getrlimit(RLIMIT_AS, &memory) == 0 &&
+    /* what is a bound for jq is too little address space for some languages' runtimes */
+    if (attempt->channel->kind != CHANNEL_COMMAND && getrlimit(RLIMIT_AS, &memory) == 0 &&
         memory.rlim_max > CHILD_MEMORY) {
         memory.rlim_cur = CHILD_MEMORY;
         setrlimit(RLIMIT_AS, &memory);
     }
     close_range(3, ~0U, CLOSE_RANGE_CLOEXEC); /* no program gets what this process has open */
-    int r = deliver_now(settings, channel, message, host, deadline, &err);
+    int r = deliver_now(attempt->settings, attempt->channel, attempt->message, attempt->host,
+                        attempt->deadline, &err);
     if (r < 0)
         write_all(fd, error_text(&err), strnlen(error_text(&err), REASON_LIMIT));
-    _exit(r < 0 ? 1 : 0);
-}
-
-static char *read_reason(int fd, usec_t deadline) {
-    struct buffer words = { 0 };
-    char block[1024];
-    ssize_t size = 1;
-    while (size > 0) {
-        struct pollfd polled = { fd, POLLIN, 0 };
-        size = poll(&polled, 1, deadline_poll(deadline)) > 0 ? read(fd, block, sizeof(block)) : -1;
-        if (size > 0 && words.size < REASON_LIMIT)
-            buffer_append(&words, block, (size_t)size);
-    }
-    if (size < 0) {
-        buffer_done(&words);
-        return NULL;
-    }
-    return buffer_take(&words);
+    return r < 0 ? FAILED : 0;
 }
 
 int deliver(const struct settings *settings, const struct channel *channel, const struct message *message,
             const char *host, struct error *err) {
-    int pipes[2], status = 0;
-    usec_t deadline = deadline_in(DELIVERY_TIME);
+    struct attempt attempt = { settings, channel, message, host, deadline_in(DELIVERY_TIME) };
+    _cleanup_buffer_ struct buffer reason = { 0 };
+    struct aside aside;
     if (channel->kind == CHANNEL_PING ? !ping_suffix(message) : message->kind == MESSAGE_STARTED)
         return 0;
-    if (pipe2(pipes, O_CLOEXEC) < 0)
-        return error_errno(err, errno, "cannot make a pipe");
-    pid_t parent = getpid(), pid = fork();
-    if (pid == 0)
-        be_child(settings, channel, message, host, deadline, parent, pipes[1]);
-    close(pipes[1]);
-    _cleanup_close_ int fd = pipes[0];
-    if (pid < 0)
-        return error_errno(err, errno, "cannot start a child");
-    _cleanup_free_ char *reason = read_reason(fd, deadline + GRACE);
-    if (!reason) {
-        process_kill_descendants(pid);
-        kill(pid, SIGKILL);
-    }
-    waitpid(pid, &status, 0);
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-        return 0;
-    if (!reason)
-        return error_set(err, ETIME, "it was not done in %llu s",
-                         (unsigned long long)((DELIVERY_TIME + GRACE) / USEC_PER_SEC));
-    return error_set(err, EIO, "%s", *reason ? reason : "the process that sends it died");
+    int r = aside_start(try_it, &attempt, &aside, err);
+    if (r < 0)
+        return r;
+    r = aside_finish(&aside, attempt.deadline + GRACE, REASON_LIMIT + 1, &reason, err);
+    return r == FAILED ? error_set(err, EIO, "%s", reason.text ? reason.text : "it failed") : r;
 }
