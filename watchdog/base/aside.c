@@ -43,9 +43,11 @@ static int read_all(int fd, usec_t deadline, size_t limit, struct buffer *output
     for (size_t taken = 0;;) {
         char piece[16384];
         struct pollfd ready = { .fd = fd, .events = POLLIN };
+        if (deadline_left(deadline) == 0)
+            return -ETIME;
         int r = poll(&ready, 1, deadline_poll(deadline));
         if (r == 0)
-            return -ETIME;
+            continue;
         ssize_t size = r < 0 ? -1 : read(fd, piece, sizeof(piece));
         if (size < 0 && errno == EINTR)
             continue;
