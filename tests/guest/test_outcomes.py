@@ -29,7 +29,9 @@ def ghost(guest):
     guest.write("/srv/ghost/compose.yaml", "services:\n  postgres:\n    image: nothing\n")
     guest.write("/etc/upgrade-watchdog/ghost.conf", "[App]\nDirectory=/srv/ghost\n[Database]\nService=postgres\nName=ghost\nUser=ghost\n"
                 "[Probe containers]\nKind=containers\n")
-    guest.run("systemctl", "start", application.unit, timeout=120)
+    application.start()
+    application.ended(None)
+    application.settle()
     assert application.program("upgrade", "ghost", "--here", timeout=120).returncode == 4
     assert [record["outcome"] for record in application.history()] == ["refused", "refused"]
     return application
