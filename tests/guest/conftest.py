@@ -62,3 +62,14 @@ def qaid(guest):
 @pytest.fixture(scope="session")
 def crm(guest):
     return prepared(guest, "crm", 8090, "stable")
+
+
+@pytest.fixture(scope="session")
+def ghost(guest):
+    """An application whose database does not run: its upgrades are refused, which takes a moment and no containers."""
+    application = Application(guest, "ghost", 8099, "1")
+    guest.write("/srv/ghost/compose.yaml", "services:\n  postgres:\n    image: nothing\n")
+    guest.write("/etc/upgrade-watchdog/ghost.conf", "[App]\nDirectory=/srv/ghost\n[Database]\nService=postgres\nName=ghost\nUser=ghost\n"
+                "[Probe containers]\nKind=containers\n")
+    guest.run("chmod", "700", "/etc/upgrade-watchdog")
+    return application
