@@ -136,7 +136,10 @@ def test_outcomes_are_read_back_from_rotated_journals_and_other_boots(guest, gho
     assert ghost.history() == before
 
 
-def test_an_outcome_has_every_field(crm, rolled_back):
+def test_an_outcome_has_every_field(guest, qaid, crm, rolled_back):
+    for application in (qaid, crm):  # the host may have been booted a moment ago
+        wait_until(application.serves)
+    wait_until(lambda: not guest.run("docker", "ps", "-q", "--filter", "health=starting").stdout.strip())
     found = closing(crm, rolled_back)
     assert not [name for name in FIELDS if not found.get(name)], found
     assert (found["UPGRADE_PHASE"], found["UPGRADE_PROBE"], found["UPGRADE_PROBE_RESULT"]) == ("watch", "login", "fail")
