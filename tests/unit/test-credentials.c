@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "watchdog/base/durable.h"
 #include "watchdog/base/memory.h"
@@ -126,6 +127,67 @@ static void what_others_could_read_is_refused(void **state) {
     assert_refused(place, "database-password", EPERM, "has mode 0444");
 }
 
+static void what_is_to_do_is_said(void **state) {
+    struct place *place = *state;
+    put(place, "credentials/qaid", "geheim", 6, 0644);
+    _cleanup_free_ char *expected =
+        xasprintf("chmod 600 \"%s/credentials/qaid/database-password\"", place->path);
+    assert_refused(place, "database-password", EPERM, expected);
+}
+
+/* Each directory above it, whose writer could put another file in its place. */
+static void what_others_could_replace_is_refused(void **state) {
+    struct place *place = *state;
+    static const char *const above[] = { "/credentials/qaid", "/credentials", "" };
+    put(place, "credentials/qaid", "geheim", 6, 0600);
+    for (size_t i = 0; i < ELEMENTS(above); i++) {
+        static const mode_t modes[] = { 0770, 0702, 0777 };
+        _cleanup_free_ char *directory = xasprintf("%s%s", place->path, above[i]);
+        for (size_t k = 0; k < ELEMENTS(modes); k++) {
+            _cleanup_free_ char *mode = xasprintf("the directory \"%s\" above the credential", directory),
+                                *cure = xasprintf("has mode %04o, others could put another in its place: "
+                                                  "chmod go-w \"%s\"",
+                                                  modes[k], directory);
+            assert_int_equal(chmod(directory, modes[k]), 0);
+            assert_refused(place, "database-password", EPERM, mode);
+            assert_refused(place, "database-password", EPERM, cure);
+        }
+        assert_int_equal(chmod(directory, 0755), 0);
+        assert_secret(place, "geheim");
+    }
+}
+
+static void what_belongs_to_another_user_is_refused(void **state) {
+    struct place *place = *state;
+    if (geteuid() != 0)
+        return; /* root alone can give a file away */
+    _cleanup_free_ char *file = xasprintf("%s/credentials/qaid/database-password", place->path),
+                        *directory = xasprintf("%s/credentials", place->path);
+    put(place, "credentials/qaid", "geheim", 6, 0600);
+    assert_int_equal(chown(file, 12345, 0), 0);
+    assert_refused(place, "database-password", EPERM, "belongs to user 12345, expected root: chown root");
+    assert_int_equal(chown(file, 0, 12345), 0);
+    assert_secret(place, "geheim");
+    assert_int_equal(chown(directory, 12345, 0), 0);
+    assert_refused(place, "database-password", EPERM, "belongs to user 12345, who could put another");
+}
+
+/* Also the directories that a symbolic link leads through. */
+static void where_a_link_leads_to_is_looked_at(void **state) {
+    struct place *place = *state;
+    put(place, "systemd", "geheim", 6, 0600);
+    _cleanup_free_ char *target = xasprintf("%s/systemd/database-password", place->path),
+                        *link = xasprintf("%s/credentials/qaid/database-password", place->path),
+                        *directory = xasprintf("%s/systemd", place->path);
+    assert_int_equal(symlink(target, link), 0);
+    assert_secret(place, "geheim");
+    assert_int_equal(chmod(directory, 0777), 0);
+    assert_refused(place, "database-password", EPERM, "/systemd\" above the credential");
+    /* the sticky bit keeps the entries of others, as in /tmp */
+    assert_int_equal(chmod(directory, 01777), 0);
+    assert_secret(place, "geheim");
+}
+
 static void what_is_no_secret_file_is_refused(void **state) {
     struct place *place = *state;
     put(place, "credentials/qaid", "geh\0eim", 7, 0600);
@@ -149,6 +211,10 @@ int main(void) {
         IN_PLACE(the_longest_secret_is_read_and_a_longer_one_is_refused),
         IN_PLACE(a_missing_one_is_named_with_its_place),
         IN_PLACE(what_others_could_read_is_refused),
+        IN_PLACE(what_is_to_do_is_said),
+        IN_PLACE(what_others_could_replace_is_refused),
+        IN_PLACE(what_belongs_to_another_user_is_refused),
+        IN_PLACE(where_a_link_leads_to_is_looked_at),
         IN_PLACE(what_is_no_secret_file_is_refused),
     };
     return RUN(tests);

@@ -22,22 +22,68 @@ void cleanup_credential(char **secret) {
     credential_free(*secret);
 }
 
+static int is_foreign(const struct stat *status) {
+    return status->st_uid != 0 && status->st_uid != geteuid();
+}
+
 static int check_secrecy(int fd, const char *path, int by_systemd, struct error *err) {
     struct stat status;
     if (fstat(fd, &status) < 0)
         return error_errno(err, errno, "cannot look at the credential \"%s\"", path);
     if (!S_ISREG(status.st_mode))
         return error_set(err, EINVAL, "the credential \"%s\" is not a regular file", path);
-    if (status.st_uid != 0 && status.st_uid != geteuid())
-        return error_set(err, EPERM, "the credential \"%s\" belongs to user %u, expected root: chown root it",
-                         path, status.st_uid);
+    if (is_foreign(&status))
+        return error_set(err, EPERM,
+                         "the credential \"%s\" belongs to user %u, expected root: chown root \"%s\"", path,
+                         status.st_uid, path);
     /* systemd's own files are 0440 where it could not use an ACL, in a directory that nobody else enters */
     mode_t forbidden = by_systemd ? S_IRWXO | S_IWGRP : S_IRWXO | S_IRWXG;
     if (status.st_mode & forbidden)
         return error_set(err, EPERM,
-                         "the credential \"%s\" has mode %04o, expected 0600: others could read it", path,
-                         status.st_mode & 07777);
+                         "the credential \"%s\" has mode %04o, expected 0600, others have a right to it: "
+                         "chmod 600 \"%s\"",
+                         path, status.st_mode & 07777, path);
     return 0;
+}
+
+/* Who can write to a directory can put another file in the place of what lies there; with the sticky bit only
+ * into it (/tmp). */
+static int check_directory(const char *directory, const char *path, struct error *err) {
+    struct stat status;
+    if (stat(directory, &status) < 0)
+        return error_errno(err, errno, "cannot look at the directory \"%s\" of the credential \"%s\"",
+                           directory, path);
+    if (is_foreign(&status))
+        return error_set(err, EPERM,
+                         "the directory \"%s\" above the credential \"%s\" belongs to user %u, who could put "
+                         "another in its place: chown root \"%s\"",
+                         directory, path, status.st_uid, directory);
+    if ((status.st_mode & (S_IWGRP | S_IWOTH)) && !(status.st_mode & S_ISVTX))
+        return error_set(err, EPERM,
+                         "the directory \"%s\" above the credential \"%s\" has mode %04o, others could put "
+                         "another in its place: chmod go-w \"%s\"",
+                         directory, path, status.st_mode & 07777, directory);
+    return 0;
+}
+
+/* Every directory above @file, from the nearest to the root; @path is for the error. */
+static int check_above(const char *file, const char *path, struct error *err) {
+    _cleanup_free_ char *directory = xstrdup(file);
+    int r = 0;
+    for (char *slash; r == 0 && (slash = strrchr(directory, '/'));) {
+        *slash = '\0';
+        r = check_directory(*directory ? directory : "/", path, err);
+    }
+    return r;
+}
+
+/* As it is written, and where symbolic links have led to. */
+static int check_place(int fd, const char *path, struct error *err) {
+    _cleanup_free_ char *opened = xasprintf("/proc/self/fd/%d", fd), *real = realpath(opened, NULL);
+    if (!real)
+        return error_errno(err, errno, "cannot find out where the credential \"%s\" lies", path);
+    int r = check_above(path, path, err);
+    return r < 0 ? r : check_above(real, path, err);
 }
 
 static int read_secret(int fd, const char *path, char **ret, struct error *err) {
@@ -79,6 +125,8 @@ static int read_at(const char *path, int by_systemd, char **ret, struct error *e
     if (fd < 0)
         return error_errno(err, errno, "cannot open the credential \"%s\"", path);
     int r = check_secrecy(fd, path, by_systemd, err);
+    if (r == 0 && !by_systemd)
+        r = check_place(fd, path, err);
     return r < 0 ? r : read_secret(fd, path, ret, err);
 }
 

@@ -10,9 +10,10 @@
 
 /* Reads $CREDENTIALS_DIRECTORY/NAME (systemd.exec(5)), else CONFIG_DIR/credentials/APP/NAME: a regular file,
  * owned by root or the caller, without permissions for group or others, at most CREDENTIAL_LIMIT bytes and no
- * NUL; one trailing newline is taken off. Returns 0, -ENOENT where there is none (with both places named),
- * -EPERM where it is not kept secret, -EINVAL for a name or contents that cannot be one. @ret is freed with
- * credential_free(). */
+ * NUL; one trailing newline is taken off. In CONFIG_DIR no directory above it may be one that another user
+ * could write to. Relative directories are checked as far as they are written. Returns 0, -ENOENT where there
+ * is none (with both places named), -EPERM where it is not kept secret, -EINVAL for a name or contents that
+ * cannot be one. @ret is freed with credential_free(). */
 int credential_read(const struct settings *settings, const char *name, char **ret, struct error *err);
 
 /* Overwrites the secret, then frees it. NULL is nothing. */
