@@ -32,11 +32,15 @@ void auth_done(struct auth *auth) {
     *auth = (struct auth){ 0 };
 }
 
-static int config_read(json_t **ret, struct error *err) {
+static char *config_path(void) {
     const char *directory = getenv("DOCKER_CONFIG");
     _cleanup_free_ char *home = home_directory();
-    _cleanup_free_ char *path = directory && *directory ? xasprintf("%s/config.json", directory)
-                                                        : xasprintf("%s/.docker/config.json", home);
+    return directory && *directory ? xasprintf("%s/config.json", directory)
+                                   : xasprintf("%s/.docker/config.json", home);
+}
+
+static int config_read(json_t **ret, struct error *err) {
+    _cleanup_free_ char *path = config_path();
     char *text = NULL;
     size_t size = 0;
     int r = file_read(AT_FDCWD, path, CONFIG_LIMIT, &text, &size, err);
@@ -91,7 +95,45 @@ static int from_entry(const char *server, const json_t *entry, struct auth *ret)
     return 1;
 }
 
-/* The program that `docker login` stored them with. One that knows none exits with 1. */
+/* What the helper gave. An empty user is none (docker-credential-helpers, README, "get"). */
+static void take_answer(const char *server, const struct buffer *output, struct auth *ret) {
+    _cleanup_json_ json_t *answer = NULL;
+    if (json_parse(output->text ? output->text : "", output->size, "what the helper wrote", &answer, NULL) <
+        0)
+        return;
+    const char *user = json_get_string(answer, "Username", "");
+    const char *secret = json_get_string(answer, "Secret", "");
+    if (!*user)
+        return;
+    ret->server = xstrdup(server);
+    if (string_equal(user, "<token>")) {
+        ret->identity_token = xstrdup(secret);
+    } else {
+        ret->username = xstrdup(user);
+        ret->password = xstrdup(secret);
+    }
+}
+
+/* A helper says what is wrong on standard output, where a secret would stand as well: only what is no JSON is
+ * shown. */
+static int helper_failed(const char *program, const char *server, const struct process_result *result,
+                         struct error *one, struct error *err) {
+    static const char *const nothing[] = { "credentials not found in native keychain",
+                                           "no credentials server URL", "no credentials username" };
+    const char *text = result->output.text ? result->output.text : "";
+    text += strspn(text, " \t\r\n");
+    for (size_t i = 0; i < ELEMENTS(nothing); i++)
+        if (string_starts_with(text, nothing[i]))
+            return 0;
+    int size = strchr(text, '{') ? 0 : (int)strcspn(text, "\r\n");
+    return error_set(err, one->number,
+                     "the login of \"%s\" cannot be had from its credential helper: %s%s%.*s", server,
+                     error_text(one), size > 0 && result->errors.size == 0 ? ": " : "",
+                     result->errors.size == 0 ? size > 300 ? 300 : size : 0, text);
+}
+
+/* The program that `docker login` stored them with, run as Docker runs it. One that knows none says so and
+ * exits with 1. */
 static int from_helper(const char *name, const char *server, usec_t deadline, struct auth *ret,
                        struct error *err) {
     if (!*name ||
@@ -106,25 +148,41 @@ static int from_helper(const char *name, const char *server, usec_t deadline, st
     struct process_result result = { 0 };
     _cleanup_error_ struct error one = ERROR_NONE;
     int r = process_run(&process, &result, &one);
-    _cleanup_json_ json_t *answer = NULL;
-    if (r == 0 && json_parse(result.output.text ? result.output.text : "", result.output.size,
-                             "what the credential helper wrote", &answer, NULL) == 0) {
-        const char *user = json_get_string(answer, "Username", "");
-        const char *secret = json_get_string(answer, "Secret", "");
-        ret->server = xstrdup(server);
-        if (string_equal(user, "<token>")) {
-            ret->identity_token = xstrdup(secret);
-        } else {
-            ret->username = xstrdup(user);
-            ret->password = xstrdup(secret);
-        }
-    }
+    if (r == 0)
+        take_answer(server, &result.output, ret);
+    else if (r == -ENOENT)
+        r = error_set(err, ENOENT,
+                      "the login of \"%s\" is kept by the credential helper \"%s\", which is not in PATH: "
+                      "install it, or take it out of Docker's config.json and use docker login",
+                      server, program);
+    else
+        r = helper_failed(program, server, &result, &one, err);
     if (result.output.text)
         explicit_bzero(result.output.text, result.output.size);
     process_result_done(&result);
-    if (r < 0)
-        return error_move(err, &one);
-    return ret->server != NULL;
+    return r < 0 ? r : ret->server != NULL;
+}
+
+/* The helper for a registry, NULL where the file keeps the logins itself. */
+static const char *helper_of(const json_t *config, const char *host, const char *server) {
+    const json_t *helpers = json_get_object(config, "credHelpers");
+    const char *helper = json_get_string(helpers, server, json_get_string(helpers, host, NULL));
+    helper = helper ? helper : json_get_string(config, "credsStore", NULL);
+    return helper && *helper ? helper : NULL;
+}
+
+/* Under the name that Docker gives it, else under an older one ("https://HOST/v1/"). */
+static int from_file(const json_t *config, const char *host, const char *server, struct auth *ret) {
+    json_t *auths = json_get_object(config, "auths"), *entry;
+    const char *key;
+    int r = json_object_get(auths, server) ? from_entry(server, json_object_get(auths, server), ret) : 0;
+    json_object_foreach(auths, key, entry) {
+        _cleanup_free_ char *name = host_of(key);
+        if (r == 0 &&
+            (string_equal(name, host) || (string_equal(host, HUB) && string_equal(name, "index.docker.io"))))
+            r = from_entry(key, entry, ret);
+    }
+    return r;
 }
 
 int auth_find(const char *host, usec_t deadline, struct auth *ret, struct error *err) {
@@ -132,26 +190,33 @@ int auth_find(const char *host, usec_t deadline, struct auth *ret, struct error 
     int r = config_read(&config, err);
     if (r < 0)
         return r;
-    const char *server = string_equal(host, HUB) ? HUB_SERVER : host, *key;
-    const char *helper = json_get_string(json_get_object(config, "credHelpers"), host, NULL);
-    helper = helper ? helper : json_get_string(config, "credsStore", NULL);
+    const char *server = string_equal(host, HUB) ? HUB_SERVER : host;
+    const char *helper = helper_of(config, host, server);
     _cleanup_auth_ struct auth found = { 0 };
-    if (helper && *helper)
-        r = from_helper(helper, server, deadline, &found, err);
-    json_t *auths = json_get_object(config, "auths"), *entry;
-    if (r == 0 && json_object_get(auths, server))
-        r = from_entry(server, json_object_get(auths, server), &found);
-    json_object_foreach(auths, key, entry) {
-        _cleanup_free_ char *name = host_of(key);
-        if (r == 0 &&
-            (string_equal(name, host) || (string_equal(host, HUB) && string_equal(name, "index.docker.io"))))
-            r = from_entry(key, entry, &found);
-    }
+    /* as Docker does it: where a helper keeps the logins, the file is not asked */
+    r = helper ? from_helper(helper, server, deadline, &found, err) : from_file(config, host, server, &found);
     if (r > 0) {
         *ret = found;
         found = (struct auth){ 0 };
     }
     return r;
+}
+
+int auth_explain(const char *host, bool known, struct error *err) {
+    static const char *const words[] = { "unauthorized", "no basic auth credentials", "denied", "401" };
+    bool refused = false;
+    if (!err)
+        return -EIO;
+    for (size_t i = 0; i < ELEMENTS(words); i++)
+        refused = refused || strstr(error_text(err), words[i]);
+    if (!refused)
+        return -err->number;
+    _cleanup_free_ char *path = config_path(), *text = xstrdup(error_text(err));
+    return error_set(err, EACCES, "%s; %s \"%s\", %s: docker login%s%s", text,
+                     known ? "the registry did not accept the login that is known from"
+                           : "it may want a login, and none for it is known from",
+                     path, known ? "log in anew" : "log in", string_equal(host, HUB) ? "" : " ",
+                     string_equal(host, HUB) ? "" : host);
 }
 
 char *auth_header(const struct auth *auth) {

@@ -123,10 +123,14 @@ static int transfer(struct engine *engine, const struct reference *name, struct 
                                .userdata = pull,
                                .deadline = deadline };
     r = transport_request(engine, &request, NULL, err);
-    curl_slist_free_all(headers);
     if (r == 0)
         r = take_lines(pull, true);
-    return pull->error.number ? error_move(err, &pull->error) : r;
+    if (pull->error.number)
+        r = error_move(err, &pull->error);
+    if (r < 0)
+        r = auth_explain(name->host, headers != NULL, err);
+    curl_slist_free_all(headers);
+    return r;
 }
 
 /* Not what the stream said, but what is there. */

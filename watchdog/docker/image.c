@@ -111,6 +111,8 @@ int engine_distribution_digest(struct engine *engine, const char *reference, use
     struct request request = { .method = "GET", .path = path, .headers = headers, .deadline = deadline };
     _cleanup_buffer_ struct buffer answer = { 0 };
     r = transport_request(engine, &request, &answer, err);
+    if (r < 0)
+        r = auth_explain(name.host, headers != NULL, err);
     curl_slist_free_all(headers);
     _cleanup_json_ json_t *value = NULL;
     if (r == 0)
