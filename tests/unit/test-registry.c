@@ -95,7 +95,7 @@ static void credentials_are_found_as_docker_login_left_them(void **state) {
         { "docker.io", 1, "user", "pass", NULL }, { "127.0.0.1:5000", 1, "a", "b:c", NULL },
         { "old.example", 1, "x", "y", NULL },     { "token.example", 1, "<token>", "", "id" },
         { "empty.example", 0, NULL, NULL, NULL }, { "bad.example", 0, NULL, NULL, NULL },
-        { "other.example", 0, NULL, NULL, NULL }, { "gone.example", -ENOENT, NULL, NULL, NULL },
+        { "other.example", 0, NULL, NULL, NULL }, { "gone.example", -EACCES, NULL, NULL, NULL },
     };
     char directory[] = "/tmp/docker-config-XXXXXX";
     assert_non_null(mkdtemp(directory));
@@ -149,11 +149,11 @@ static void a_credential_helper_is_asked_as_docker_asks_it(void **state) {
         { "token.example", 1, NULL, NULL, "geheim", NULL },
         { "none.example", 0, NULL, NULL, NULL, NULL }, /* the file is not asked behind a helper's back */
         { "empty.example", 0, NULL, NULL, NULL, NULL },
-        { "broken.example", -EPROTO, NULL, NULL, NULL, "the key ring is locked" },
-        { "leaks.example", -EPROTO, NULL, NULL, NULL, "exited with 3" },
+        { "broken.example", -EACCES, NULL, NULL, NULL, "the key ring is locked" },
+        { "leaks.example", -EACCES, NULL, NULL, NULL, "exited with 3" },
         { "hangs.example", -ETIME, NULL, NULL, NULL, "did not end in time" },
-        { "gone.example", -ENOENT, NULL, NULL, NULL, "\"docker-credential-gone\", which is not in PATH" },
-        { "odd.example", -EINVAL, NULL, NULL, NULL, "is no name of a credential helper" },
+        { "gone.example", -EACCES, NULL, NULL, NULL, "\"docker-credential-gone\", which is not in PATH" },
+        { "odd.example", -EACCES, NULL, NULL, NULL, "is no name of a credential helper" },
     };
     char directory[] = "/tmp/docker-helper-XXXXXX";
     assert_non_null(mkdtemp(directory));

@@ -116,8 +116,8 @@ static void take_answer(const char *server, const struct buffer *output, struct 
 
 /* A helper says what is wrong on standard output, where a secret would stand as well: only what is no JSON is
  * shown. */
-static int helper_failed(const char *program, const char *server, const struct process_result *result,
-                         struct error *one, struct error *err) {
+static int helper_failed(const char *server, const struct process_result *result, const struct error *one,
+                         struct error *err) {
     static const char *const nothing[] = { "credentials not found in native keychain",
                                            "no credentials server URL", "no credentials username" };
     const char *text = result->output.text ? result->output.text : "";
@@ -126,7 +126,7 @@ static int helper_failed(const char *program, const char *server, const struct p
         if (string_starts_with(text, nothing[i]))
             return 0;
     int size = strchr(text, '{') ? 0 : (int)strcspn(text, "\r\n");
-    return error_set(err, one->number,
+    return error_set(err, one->number == ETIME ? ETIME : EACCES,
                      "the login of \"%s\" cannot be had from its credential helper: %s%s%.*s", server,
                      error_text(one), size > 0 && result->errors.size == 0 ? ": " : "",
                      result->errors.size == 0 ? size > 300 ? 300 : size : 0, text);
@@ -138,7 +138,7 @@ static int from_helper(const char *name, const char *server, usec_t deadline, st
                        struct error *err) {
     if (!*name ||
         strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") != strlen(name))
-        return error_set(err, EINVAL, "\"%s\" is no name of a credential helper of Docker", name);
+        return error_set(err, EACCES, "\"%s\" is no name of a credential helper of Docker", name);
     _cleanup_free_ char *program = xasprintf("docker-credential-%s", name);
     char *argv[] = { program, (char *)"get", NULL };
     usec_t soon = deadline_in(HELPER_TIME);
@@ -151,12 +151,12 @@ static int from_helper(const char *name, const char *server, usec_t deadline, st
     if (r == 0)
         take_answer(server, &result.output, ret);
     else if (r == -ENOENT)
-        r = error_set(err, ENOENT,
+        r = error_set(err, EACCES,
                       "the login of \"%s\" is kept by the credential helper \"%s\", which is not in PATH: "
                       "install it, or take it out of Docker's config.json and use docker login",
                       server, program);
     else
-        r = helper_failed(program, server, &result, &one, err);
+        r = helper_failed(server, &result, &one, err);
     if (result.output.text)
         explicit_bzero(result.output.text, result.output.size);
     process_result_done(&result);

@@ -20,8 +20,8 @@ void auth_done(struct auth *auth); /* wipes */
 #define _cleanup_auth_ __attribute__((cleanup(auth_done)))
 
 /* @host as in struct reference ("docker.io"). Returns 1 when there are some, 0 when none (also where the
- * credential helper says that it knows none), -errno when the file cannot be read, or the helper is not
- * there, fails, or does not answer within 30 s. */
+ * credential helper says that it knows none), -EACCES when the helper is not there or fails, -ETIME when it
+ * does not answer within 30 s, or -errno when the file cannot be read. */
 int auth_find(const char *host, usec_t deadline, struct auth *ret, struct error *err);
 /* The value of the Engine's X-Registry-Auth header. Owned by the caller: a secret. */
 char *auth_header(const struct auth *auth);

@@ -82,6 +82,9 @@ int resolve_candidate(struct context *context, struct error *err) {
         r = resolve_service(context, service, err);
         changes += service->changes;
     }
+    /* a login that the registry wants is a person's matter: another try tomorrow would end the same way */
+    if (r == -EACCES)
+        return 2;
     if (r < 0)
         return r;
     if (changes == 0)
