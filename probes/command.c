@@ -206,7 +206,7 @@ static void run(const struct probe_look *look, struct probe_report *report) {
     struct command_look command = { .look = look,
                                     .settings = settings,
                                     .report = report,
-                                    .secrets = { .settings = look->view->settings,
+                                    .secrets = { .credentials = look->credentials,
                                                  .captures = look->captures } };
     _cleanup_error_ struct error err = ERROR_NONE;
     _cleanup_process_result_ struct process_result result = { 0 };
@@ -286,6 +286,7 @@ const struct probe_kind probe_command = {
     .keys = keys,
     .settings_size = sizeof(struct command_settings),
     .timeout = 30 * USEC_PER_SEC,
+    .sandbox = SANDBOX_PROGRAMS,
     .check = check,
     .ready = ready,
     .placeholders = placeholders,

@@ -244,5 +244,6 @@ const struct probe_kind probe_containers = {
     .help = "every service runs the image it should, is healthy, and was not restarted or OOM-killed",
     .keys = keys,
     .timeout = 20 * USEC_PER_SEC,
+    .sandbox = SANDBOX_LOOK,
     .run = run,
 };

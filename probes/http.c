@@ -82,7 +82,7 @@ static void run(const struct probe_look *look, struct probe_report *report) {
     _cleanup_error_ struct error err = ERROR_NONE;
     struct http_look http = { .look = look,
                               .settings = look->probe->settings,
-                              .secrets = { .settings = look->view->settings, .captures = look->captures },
+                              .secrets = { .credentials = look->credentials, .captures = look->captures },
                               .curl = curl_easy_init() };
     if (!http.curl)
         abort();
@@ -157,6 +157,12 @@ static void captures(const struct probe *probe, char ***names) {
     answer_captures(&own->judge, names);
 }
 
+static void files(const struct probe *probe, char ***paths) {
+    const struct http_settings *own = probe->settings;
+    if (own->ca)
+        strings_append(paths, own->ca);
+}
+
 static void done(void *settings) {
     struct http_settings *own = settings;
     answer_settings_done(&own->judge);
@@ -202,10 +208,12 @@ const struct probe_kind probe_http = {
     .keys = keys,
     .settings_size = sizeof(struct http_settings),
     .timeout = 10 * USEC_PER_SEC,
+    .sandbox = SANDBOX_LOOK,
     .init = init,
     .check = check,
     .placeholders = placeholders,
     .captures = captures,
+    .files = files,
     .run = run,
     .done = done,
 };

@@ -222,6 +222,7 @@ const struct probe_kind probe_logs = {
     .keys = keys,
     .settings_size = sizeof(struct logs_settings),
     .timeout = 30 * USEC_PER_SEC,
+    .sandbox = SANDBOX_LOOK,
     .check = check,
     .run = run,
     .done = done,

@@ -7,11 +7,9 @@
 
 #include "probes/baseline.h"
 #include "probes/docker.h"
-#include "probes/placeholders.h"
 #include "watchdog/base/durable.h"
 #include "watchdog/base/json.h"
 #include "watchdog/base/memory.h"
-#include "watchdog/config/credentials.h"
 
 /* A login is not repeated more often than this to renew a token: applications lock accounts. */
 #define RENEW_AFTER (30 * USEC_PER_SEC)
@@ -34,47 +32,6 @@ static void gather_session(const struct look_job *job, size_t index, json_t *cap
         json_object_update(captures, json_object_get(session, "captures"));
         json_array_extend(cookies, json_object_get(session, "cookies"));
     }
-}
-
-/* Every secret that this child knows of: the application may log or echo what another probe sent. */
-static void gather_secrets(const struct look_job *job, const json_t *own_session, struct secrets *secrets) {
-    for (size_t i = 0; i < job->set->count; i++) {
-        const struct probe *probe = &job->set->probes[i];
-        const json_t *session = job->memory->entries[i].last.session, *value;
-        _cleanup_strings_ char **names = NULL;
-        const char *name;
-        json_object_foreach(json_object_get(session, "captures"), name, value)
-            secrets_add(secrets, json_string_value(value));
-        if (probe->kind->placeholders)
-            probe->kind->placeholders(probe, &names);
-        for (size_t k = 0; names && names[k]; k++) {
-            _cleanup_credential_ char *credential = NULL;
-            if (credential_read(job->view->settings, names[k], &credential, NULL) == 0)
-                secrets_add(secrets, credential);
-        }
-    }
-    const char *name;
-    const json_t *value;
-    json_object_foreach(json_object_get(own_session, "captures"), name, value)
-        secrets_add(secrets, json_string_value(value));
-}
-
-static void mask(const struct look_job *job, struct probe_report *report) {
-    struct secrets secrets = { 0 };
-    gather_secrets(job, report->session, &secrets);
-    if (report->sentence)
-        replace_string(report->sentence, secrets_mask(&secrets, report->sentence, strlen(report->sentence)));
-    if (report->evidence)
-        replace_string(report->evidence, secrets_mask(&secrets, report->evidence, strlen(report->evidence)));
-    json_t *found = json_object_get(report->state, "found"), *value;
-    const char *name;
-    void *next;
-    json_object_foreach_safe(found, next, name, value) {
-        const char *text = json_is_string(value) ? json_string_value(value) : "";
-        _cleanup_free_ char *masked = secrets_mask(&secrets, text, strlen(text));
-        json_object_set_new(found, name, json_text_string(masked));
-    }
-    secrets_done(&secrets);
 }
 
 /* The predecessor that did not pass in its latest look; NULL: none. */
@@ -102,6 +59,7 @@ static void look_once(struct look_job *job, size_t index, struct probe_docker *d
                                      .view = job->view,
                                      .docker = docker,
                                      .state = job->memory->entries[index].last.state,
+                                     .credentials = job->credentials,
                                      .captures = captures,
                                      .cookies = cookies,
                                      .baseline = baseline_answer(job->view->baseline, probe->name),
@@ -115,7 +73,6 @@ static void look_once(struct look_job *job, size_t index, struct probe_docker *d
     if (!report->sentence)
         probe_unknown(report, "said nothing");
     report->took = clock_boottime() - begin;
-    mask(job, report);
 }
 
 static void hand_in(struct look_job *job, size_t index, struct probe_report *report) {
@@ -146,6 +103,7 @@ static bool renew_session(struct look_job *job, size_t index, struct probe_docke
 
 _Noreturn void look_at_lane(struct look_job *job) {
     struct probe_docker docker = { 0 };
+    look_confine(job);
     for (size_t n = 0; n < job->set->count; n++) {
         size_t index = job->set->order[n];
         if (job->set->lane[index] != job->lane || !job->due[index] || job->looked[index])
@@ -173,6 +131,7 @@ _Noreturn void look_at_host(struct look_job *job) {
     const struct probe_view *view = job->view;
     char *trouble, *busy = NULL;
     bool slow = false;
+    look_confine(job);
     deadline = deadline < job->deadline ? deadline : job->deadline;
     trouble = host_trouble(view, deadline);
     say_of_host(job, trouble, NULL);

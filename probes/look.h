@@ -16,10 +16,15 @@ struct look_job {
     struct probe_memory *memory; /* the child's own copy, by fork */
     const bool *due;             /* per probe: to be looked at by this child, if in its lane */
     bool *looked;                /* per probe: was looked at in this round already */
-    size_t lane;
-    usec_t deadline; /* of the round */
+    size_t lane;                 /* the set's number of lanes: the host */
+    usec_t deadline;             /* of the round */
     int fd;
+    const struct credentials *credentials; /* of the lane's probes, once look_confine() has read them */
 };
+
+/* Reads the credentials of the lane's probes, forgets what is no business of theirs, and gives up what they
+ * do not need (confine.c). Where the kernel cannot do that it is done without: `check` says so. */
+void look_confine(struct look_job *job);
 
 /* Never return: end the child. */
 _Noreturn void look_at_lane(struct look_job *job);

@@ -181,9 +181,9 @@ static int value_of(struct secrets *secrets, const char *name, char **ret, struc
         *ret = xstrdup(captured);
         return 0;
     }
-    if (!secrets->settings)
+    if (!secrets->credentials)
         return error_set(err, ENOENT, "there is no value for \"%%{%s}\"", name);
-    return credential_read(secrets->settings, name, ret, err);
+    return credentials_get(secrets->credentials, name, ret, err);
 }
 
 static int append_value(struct buffer *filled, const char *name, const char *value, enum place place,

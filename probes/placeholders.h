@@ -11,7 +11,7 @@
 
 #include "watchdog/base/error.h"
 
-struct settings;
+struct credentials;
 
 enum place {
     PLACE_JSON,   /* inside a string of JSON text */
@@ -29,9 +29,9 @@ void placeholders_names(const char *text, char ***names);
 
 /* Secrets of one look: what to put in and what to mask. Zero-initialised is empty. */
 struct secrets {
-    const struct settings *settings; /* for credentials; NULL: there are none */
-    const json_t *captures;          /* object name → string, come first; NULL: there are none */
-    char **masked;                   /* every value that was put in or added */
+    const struct credentials *credentials; /* those of the probe; NULL: there are none */
+    const json_t *captures;                /* object name → string, come first; NULL: there are none */
+    char **masked;                         /* every value that was put in or added */
 };
 void secrets_done(struct secrets *secrets);
 /* @value is masked from now on: also percent-encoded, and escaped as in JSON and HTML. Values under four
@@ -39,7 +39,7 @@ void secrets_done(struct secrets *secrets);
 void secrets_add(struct secrets *secrets, const char *value);
 
 /* Puts values in. Returns 0, -ENOENT when no such value or credential is there, -EINVAL when the value cannot
- * stand there, or what credential_read() returned. @ret is owned by the caller. */
+ * stand there, or what credentials_get() returned. @ret is owned by the caller. */
 int placeholders_fill(struct secrets *secrets, const char *text, enum place place, char **ret,
                       struct error *err);
 

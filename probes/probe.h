@@ -15,11 +15,13 @@
 
 #include "watchdog/base/clock.h"
 #include "watchdog/base/error.h"
+#include "watchdog/base/sandbox.h"
 
 struct settings;
 struct engine;
 struct container;
 struct probe_set;
+struct credentials;
 
 enum probe_result { PROBE_UNKNOWN = 0, PROBE_PASS, PROBE_FAIL };
 
@@ -95,6 +97,8 @@ struct probe_view {
      * none. Called in a child of the round with @host, and with @slow when a
      * probe failed that was only slow; may be NULL. */
     void (*look_at_host)(void *host, bool slow, usec_t deadline, char **ret_trouble, char **ret_busy);
+    /* Overwrites the secrets that @host holds: called in each other child of the round. May be NULL. */
+    void (*forget)(void *host);
     void *host;
     bool is_undone; /* the old release comes up after an undo: a line that is found in its log counts in this
                        look only, since its world was put together while it was written */
@@ -127,13 +131,14 @@ struct probe {
 struct probe_look {
     const struct probe *probe;
     const struct probe_view *view;
-    struct probe_docker *docker; /* docker.h: containers of the project, read on first use */
-    const json_t *state;         /* of this probe's previous look; NULL: none */
-    const json_t *captures;      /* object name → string: what predecessors captured; secret */
-    const json_t *cookies;       /* array of Netscape cookie lines of predecessors; secret */
-    const json_t *baseline;      /* what @answer was at the baseline; NULL: none */
-    usec_t deadline;             /* on clock_boottime() */
-    bool explain;                /* wants probe_explain() */
+    struct probe_docker *docker;           /* docker.h: containers of the project, read on first use */
+    const json_t *state;                   /* of this probe's previous look; NULL: none */
+    const struct credentials *credentials; /* those that the probes of this child use; secret */
+    const json_t *captures;                /* object name → string: what predecessors captured; secret */
+    const json_t *cookies;                 /* array of Netscape cookie lines of predecessors; secret */
+    const json_t *baseline;                /* what @answer was at the baseline; NULL: none */
+    usec_t deadline;                       /* on clock_boottime() */
+    bool explain;                          /* wants probe_explain() */
 };
 
 struct probe_kind {
@@ -141,7 +146,8 @@ struct probe_kind {
     const char *help;
     const struct probe_key *keys;
     size_t settings_size;
-    usec_t timeout; /* where Timeout= is not set */
+    usec_t timeout;            /* where Timeout= is not set */
+    enum sandbox_kind sandbox; /* what its looks may still do */
     /* Fills in what stands there when no key says otherwise; before the keys are read. May be NULL. */
     void (*init)(void *settings);
     /* Whether the keys fit together. The error names key and expectation; the caller puts file, line and
@@ -154,6 +160,8 @@ struct probe_kind {
     /* Appends the names that its settings use as %{name}, and those that it captures. May be NULL. */
     void (*placeholders)(const struct probe *probe, char ***names);
     void (*captures)(const struct probe *probe, char ***names);
+    /* Appends the files that its looks read, wherever they lie. May be NULL. */
+    void (*files)(const struct probe *probe, char ***paths);
     /* Looks once, in a forked child that is killed soon after look->deadline. */
     void (*run)(const struct probe_look *look, struct probe_report *report);
     /* Frees what the settings hold. */

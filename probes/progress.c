@@ -73,5 +73,6 @@ static void run(const struct probe_look *look, struct probe_report *report) {
 const struct probe_kind probe_progress = {
     .name = "progress",
     .timeout = LOOK_TIME,
+    .sandbox = SANDBOX_LOOK,
     .run = run,
 };

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 
 #include "probes/look.h"
+#include "probes/masking.h"
 #include "probes/memory.h"
 #include "watchdog/base/json.h"
 #include "watchdog/base/memory.h"
@@ -142,6 +143,7 @@ static int start(struct round *round, struct lane *lane, struct error *err) {
 
 static void take_report(struct round *round, size_t index, struct probe_report *report) {
     report->looked = true;
+    report_mask(round->set, round->view, round->memory, report);
     memory_store(round->memory, index, report, round->view);
     round->looked[index] = true;
     json_decref(round->answers[index]);
@@ -216,6 +218,8 @@ static bool drain(struct round *round, struct lane *lane) {
     }
     memmove(lane->input.text, begin, (size_t)(end - begin) + 1);
     lane->input.size = (size_t)(end - begin);
+    /* what was read held captured values, and the next child has this memory */
+    explicit_bzero(lane->input.text + lane->input.size, (size_t)(begin - lane->input.text));
     if (lane->input.size > MESSAGE_LIMIT)
         lane->babble = "said too much";
     return !lane->babble;
@@ -271,6 +275,10 @@ static void child_ended(struct round *round, struct lane *lane) {
     }
     _cleanup_free_ char *why =
         babble ? xasprintf("could not be looked at: its child %s", babble)
+        : WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS
+            ? xstrdup(
+                  "could not be looked at: its child made a system call that no look needs, and was ended "
+                  "for it: its answer may have taken it over")
         : WIFSIGNALED(status)
             ? xasprintf("could not be looked at: its child was ended "
                         "by the signal %d",

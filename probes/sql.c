@@ -301,7 +301,7 @@ static void run(const struct probe_look *look, struct probe_report *report) {
     struct sql_look sql = { .look = look,
                             .settings = settings,
                             .report = report,
-                            .secrets = { .settings = application, .captures = look->captures },
+                            .secrets = { .credentials = look->credentials, .captures = look->captures },
                             .database =
                                 settings->database ? settings->database : application->database.names[0] };
     load_captures(&sql);
@@ -364,6 +364,7 @@ const struct probe_kind probe_sql = {
     .keys = keys,
     .settings_size = sizeof(struct sql_settings),
     .timeout = 10 * USEC_PER_SEC,
+    .sandbox = SANDBOX_DATABASE,
     .check = check,
     .placeholders = placeholders,
     .captures = captures,

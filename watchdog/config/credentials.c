@@ -150,3 +150,39 @@ int credential_read(const struct settings *settings, const char *name, char **re
                          name, own);
     return r;
 }
+
+static const struct credential *find(const struct credentials *credentials, const char *name) {
+    for (size_t i = 0; i < credentials->count; i++)
+        if (string_equal(credentials->list[i].name, name))
+            return &credentials->list[i];
+    return NULL;
+}
+
+void credentials_add(struct credentials *credentials, const struct settings *settings, const char *name) {
+    if (find(credentials, name))
+        return;
+    credentials->list = xrealloc(credentials->list, credentials->count + 1, sizeof(*credentials->list));
+    struct credential *credential = &credentials->list[credentials->count++];
+    *credential = (struct credential){ .name = xstrdup(name) };
+    credential_read(settings, name, &credential->value, &credential->error);
+}
+
+int credentials_get(const struct credentials *credentials, const char *name, char **ret, struct error *err) {
+    const struct credential *credential = find(credentials, name);
+    if (!credential)
+        return error_set(err, ENOENT, "there is no value for \"%%{%s}\"", name);
+    if (!credential->value)
+        return error_set(err, credential->error.number, "%s", error_text(&credential->error));
+    *ret = xstrdup(credential->value);
+    return 0;
+}
+
+void credentials_done(struct credentials *credentials) {
+    for (size_t i = 0; i < credentials->count; i++) {
+        free(credentials->list[i].name);
+        credential_free(credentials->list[i].value);
+        error_done(&credentials->list[i].error);
+    }
+    free(credentials->list);
+    *credentials = (struct credentials){ 0 };
+}

@@ -14,6 +14,7 @@
 #include "probes/set.h"
 #include "watchdog/base/durable.h"
 #include "watchdog/base/json.h"
+#include "watchdog/base/sandbox.h"
 #include "watchdog/database/facts.h"
 #include "watchdog/database/clone.h"
 #include "watchdog/docker/log-driver.h"
@@ -292,6 +293,12 @@ static void look_at_fence(struct looks *looks) {
              "a database of the application refuses connections");
 }
 
+static void look_at_sandbox(struct looks *looks) {
+    _cleanup_free_ char *lacks = sandbox_lacks();
+    if (lacks)
+        FIND(looks, "sandbox", false, true, "", "%s", lacks);
+}
+
 static void look_at_probes(struct looks *looks) {
     _cleanup_probe_set_ struct probe_set *set = NULL;
     _cleanup_error_ struct error err = ERROR_NONE;
@@ -341,5 +348,6 @@ int checks_run(struct context *context, struct finding **ret, size_t *ret_count,
     look_at_room(&looks);
     look_at_off_host(&looks);
     look_at_probes(&looks);
+    look_at_sandbox(&looks);
     return 0;
 }

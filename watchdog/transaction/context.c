@@ -43,6 +43,15 @@ void context_done(struct context *context) {
     free(context->step_text);
 }
 
+void context_forget(void *userdata) {
+    struct context *context = userdata;
+    char *password = context->maintenance ? PQpass(context->maintenance) : NULL;
+    if (password)
+        explicit_bzero(password, strlen(password));
+    server_free(context->server);
+    context->server = NULL;
+}
+
 usec_t context_deadline(const struct context *context, usec_t after) {
     usec_t deadline = deadline_in(after);
     return deadline < context->deadline ? deadline : context->deadline;

@@ -44,6 +44,9 @@ struct context {
 };
 
 void context_done(struct context *context);
+/* In a forked child that has no business with the database: overwrites its passwords, and leaves the parent's
+ * session alone. @context is a struct context. */
+void context_forget(void *context);
 
 /* Opens what is named and everything under it. Errors say what cannot be reached. */
 int context_open_engine(struct context *context, struct error *err);

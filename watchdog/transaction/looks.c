@@ -80,10 +80,10 @@ int looks_new(struct context *context, enum looks_release release, struct looks 
         looks->view.since_realtime = record->switched;
     if (release == LOOKS_OLD && (r = oldest_start(context, &looks->view.since_realtime, err)) < 0)
         return r;
-    if (release != LOOKS_BASELINE) {
+    looks->view.host = context;
+    looks->view.forget = context_forget;
+    if (release != LOOKS_BASELINE)
         looks->view.look_at_host = trouble_find;
-        looks->view.host = context;
-    }
     expect(record, release, looks);
     *ret = take_ptr(looks);
     return 0;

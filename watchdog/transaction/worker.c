@@ -12,6 +12,7 @@
 
 #include "watchdog/base/durable.h"
 #include "watchdog/base/json.h"
+#include "watchdog/base/sandbox.h"
 #include "watchdog/transaction/channel.h"
 #include "watchdog/transaction/steps.h"
 
@@ -156,6 +157,8 @@ int worker_main(int argc, char **argv) {
     enum phase phase = phase_by_name(argv[3]);
     struct machine_move move = { MOVE_STEP, phase, 0 };
     bool failed = true, fenced = false;
+    /* what the kernel cannot do is said by `check` and preflight, once */
+    sandbox_enter(&(const struct sandbox){ .kind = SANDBOX_PROGRAMS }, NULL);
     if (phase != PHASE_NONE && load(&context, argv[1], argv[2], &err) >= 0)
         move = walk(&context, phase, &err, &failed);
     if (!failed && phase == PHASE_REST && context_fenced(&context, &fenced, &err) < 0)
