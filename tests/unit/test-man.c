@@ -18,6 +18,7 @@
 #include "watchdog/transaction/machine.h"
 
 #define CONF "watchdog/man/upgrade-watchdog.conf.5"
+#define UNIT "units/upgrade-watchdog@.service.in"
 #define PROGRAM "watchdog/man/upgrade-watchdog.8"
 
 /* The page without the escapes of roff that its words hold. */
@@ -213,6 +214,29 @@ static void every_field_of_the_journal_is_named(void **state) {
     }
 }
 
+/* From the first line of the sandbox to the end of the unit. */
+static void every_directive_of_the_sandbox_is_explained(void **state) {
+    (void)state;
+    _cleanup_free_ char *page = read_page(PROGRAM), *unit = read_page(UNIT),
+                        *text = part(page, ".SH SANDBOX", ".SH"), *rest;
+    const char *at = strstr(unit, "\nCapabilityBoundingSet=");
+    size_t count = 0;
+    assert_non_null(text);
+    assert_non_null(at);
+    rest = xstrdup(at + 1);
+    char *next = rest;
+    for (char *line; (line = strsep(&next, "\n"));) {
+        if (!*line || *line == '#')
+            continue;
+        char *name = xstrndup(line, strcspn(line, "=") + 1);
+        if (!strstr(text, name))
+            fail_msg("%s: SANDBOX does not explain %s", PROGRAM, name);
+        free(name);
+        count++;
+    }
+    assert_true(count > 15);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_key_stands_in_its_section_with_its_default),
@@ -221,6 +245,7 @@ int main(void) {
         cmocka_unit_test(every_command_and_option_is_explained),
         cmocka_unit_test(every_phase_and_exit_status_is_explained),
         cmocka_unit_test(every_field_of_the_journal_is_named),
+        cmocka_unit_test(every_directive_of_the_sandbox_is_explained),
     };
     return RUN(tests);
 }
