@@ -135,4 +135,4 @@ class Guest:
         """As README.md says it, from the tree."""
         self.run("chown", "-R", "docker-registry:", "/var/lib/docker-registry")
         self.sh("cd /opt/tree && { [ -f /opt/build/build.ninja ] || meson setup /opt/build --prefix=/usr >/opt/build/setup.log; } &&"
-                " meson compile -C /opt/build && meson install -C /opt/build --no-rebuild && systemctl daemon-reload && journalctl --update-catalog")
+                " meson compile -C /opt/build upgrade-watchdog && meson install -C /opt/build --no-rebuild && systemctl daemon-reload && journalctl --update-catalog")
