@@ -63,8 +63,7 @@ static void look_once(struct look_job *job, size_t index, struct probe_docker *d
                                      .captures = captures,
                                      .cookies = cookies,
                                      .baseline = baseline_answer(job->view->baseline, probe->name),
-                                     .explain =
-                                         job->view->explain && string_equal(job->view->explain, probe->name),
+                                     .explain = job->view->explain != NULL,
                                      .deadline = deadline < job->deadline ? deadline : job->deadline };
     if (missing)
         probe_unknown(report, "not looked at, since \"%s\" did not pass", missing->name);

@@ -92,7 +92,7 @@ struct probe_view {
                             is_baseline: the one that an earlier round made, to find out what changes by itself */
     bool is_baseline;    /* the old release is looked at: what its log says is no sign, but remembered */
     const char *explain; /* the probe that is to explain itself, for a person: it and what it comes
-                            after are looked at, and no others; NULL: none */
+                            after are looked at, and no others, and all of them explain; NULL: none */
     /* What else is wrong with the host: the same as round.h's trouble and busy, owned by the caller, NULL
      * none. Called in a child of the round with @host, and with @slow when a
      * probe failed that was only slow; may be NULL. */

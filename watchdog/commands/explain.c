@@ -71,8 +71,22 @@ void explain_print(struct terminal *terminal, const json_t *report) {
     for (size_t i = 0; i < ELEMENTS(sections); i++)
         if (json_object_get(explained, sections[i]))
             print_section(terminal, sections[i], json_object_get(explained, sections[i]));
-    print_section(terminal, "measured", json_object_get(report, "measured"));
+    if (json_object_size(json_object_get(report, "measured")) > 0)
+        print_section(terminal, "measured", json_object_get(report, "measured"));
     print_member(terminal, "evidence", json_object_get(report, "evidence"));
+}
+
+const json_t *explain_which(const json_t *reports, const char *name) {
+    const json_t *named = NULL, *waited_for = NULL, *report;
+    size_t i;
+    json_array_foreach(reports, i, report) {
+        if (string_equal(json_get_string(report, "probe", ""), name))
+            named = report;
+        else if (!waited_for && !string_equal(json_get_string(report, "result", ""), "pass") &&
+                 json_object_get(report, "explained"))
+            waited_for = report;
+    }
+    return waited_for && named && !json_object_get(named, "explained") ? waited_for : named;
 }
 
 void explain_seen(struct terminal *terminal, const json_t *report) {

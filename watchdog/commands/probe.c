@@ -75,6 +75,14 @@ static int look_around(struct look *look, struct looks *looks, struct probe_roun
     return looks_round(&look->context, looks, PROBE_TIME, ret, err);
 }
 
+static void print_explained(struct terminal *terminal, const char *name, const json_t *reports) {
+    const json_t *report = explain_which(reports, name);
+    const char *which = json_get_string(report, "probe", "");
+    if (!string_equal(which, name))
+        terminal_print(terminal, TONE_UNSURE, "\"%s\" comes after \"%s\", which did not pass:", name, which);
+    explain_print(terminal, report);
+}
+
 static void print(const struct options *options, const struct probe_round *round, const json_t *reports) {
     _cleanup_terminal_ struct terminal terminal;
     const json_t *report;
@@ -82,12 +90,10 @@ static void print(const struct options *options, const struct probe_round *round
     command_terminal(options, &terminal);
     summary_print_probes(&terminal, reports);
     terminal_print(&terminal, TONE_PLAIN, "%s", "");
-    json_array_foreach(reports, i, report) {
-        if (!options->explain)
-            explain_seen(&terminal, report);
-        else if (string_equal(json_get_string(report, "probe", ""), options->explain))
-            explain_print(&terminal, report);
-    }
+    if (options->explain)
+        print_explained(&terminal, options->explain, reports);
+    else
+        json_array_foreach(reports, i, report) explain_seen(&terminal, report);
     if (round->trouble)
         terminal_print(&terminal, TONE_UNSURE, "The host is in trouble: %s", round->trouble);
 }
