@@ -51,14 +51,35 @@ static size_t sink_write(char *data, size_t one, size_t size, void *userdata) {
     return size;
 }
 
+struct header_sink {
+    struct http_look *http;
+    struct buffer *headers;
+    char *cookie_host; /* owned; whose Secure cookies are taken all the same, NULL nobody's */
+};
+
+static bool is_own(const struct http_look *http, const char *url);
+
+/* At once, not behind the transfer: the next hop of a redirect wants it. */
+static void take_cookie(const struct header_sink *sink, const char *data, size_t size) {
+    char *effective = NULL;
+    _cleanup_free_ char *line = http_secure_cookie(data, size, sink->cookie_host);
+    if (!line)
+        return;
+    curl_easy_getinfo(sink->http->curl, CURLINFO_EFFECTIVE_URL, &effective);
+    if (effective && is_own(sink->http, effective))
+        curl_easy_setopt(sink->http->curl, CURLOPT_COOKIELIST, line);
+}
+
 /* Each answer of a chain of redirects begins anew; only the last one's stay. */
 static size_t take_header(char *data, size_t one, size_t size, void *userdata) {
-    struct buffer *headers = userdata;
+    struct header_sink *sink = userdata;
     (void)one;
     if (size > 5 && strncmp(data, "HTTP/", 5) == 0)
-        headers->size = 0;
-    if (headers->size + size < HEADERS_LIMIT)
-        buffer_append(headers, data, size);
+        sink->headers->size = 0;
+    if (sink->headers->size + size < HEADERS_LIMIT)
+        buffer_append(sink->headers, data, size);
+    if (sink->cookie_host)
+        take_cookie(sink, data, size);
     return size;
 }
 
@@ -162,6 +183,22 @@ static void set_common(struct http_look *http, const char *url, struct sink *sin
     }
 }
 
+/* The name that an own request by http goes by, as libcurl files its cookies; NULL: they need no help. Owned
+ * by the caller. */
+static char *cookie_host(const struct http_look *http, const struct curl_slist *headers, const char *url) {
+    if (strncasecmp(url, "http:", strlen("http:")) != 0 || !is_own(http, url) ||
+        !http_is_behind_tls(http->settings->headers))
+        return NULL;
+    for (; headers; headers = headers->next)
+        if (strncasecmp(headers->data, "Host:", strlen("Host:")) == 0) {
+            const char *host = headers->data + strlen("Host:");
+            host += strspn(host, " \t");
+            return xstrndup(host, *host == '[' ? strcspn(host, "]") + 1 : strcspn(host, ": \t"));
+        }
+    const char *host = url + strlen("http://");
+    return xstrndup(host, *host == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":/?#"));
+}
+
 /* Another origin gets neither our headers nor is its silence the application's. */
 static bool is_own(const struct http_look *http, const char *url) {
     CURLU *parts = curl_url();
@@ -245,10 +282,11 @@ enum http_fault http_transfer(struct http_look *http, const char *asset, struct 
     const char *url = asset ? asset : http->url;
     struct http_answer answer = { 0 };
     struct sink sink = { .body = &answer.body, .limit = http->settings->max_body };
+    struct header_sink header_sink = { http, &answer.headers, NULL };
     curl_easy_reset(http->curl);
     set_common(http, url, &sink, words);
     curl_easy_setopt(http->curl, CURLOPT_HEADERFUNCTION, take_header);
-    curl_easy_setopt(http->curl, CURLOPT_HEADERDATA, &answer.headers);
+    curl_easy_setopt(http->curl, CURLOPT_HEADERDATA, &header_sink);
     if (!asset || is_own(http, url))
         if (add_headers(http, &headers, err) < 0)
             return HTTP_FAULT_UNKNOWN;
@@ -262,7 +300,9 @@ enum http_fault http_transfer(struct http_look *http, const char *asset, struct 
     for (char **entry = http->connect_to; entry && *entry; entry++)
         slist_add(&connect_to, *entry);
     curl_easy_setopt(http->curl, CURLOPT_CONNECT_TO, connect_to);
+    header_sink.cookie_host = cookie_host(http, headers, url);
     CURLcode code = curl_easy_perform(http->curl);
+    free(header_sink.cookie_host);
     enum http_fault fault = HTTP_NO_FAULT;
     if (code != CURLE_OK) {
         fault = fault_of(http, code, &sink, words, err);

@@ -81,6 +81,11 @@ char *http_way(const struct probe_look *look);
  * with a sentence that fits after "GET /path". */
 enum http_fault http_transfer(struct http_look *http, const char *asset, struct http_answer *ret,
                               struct error *err);
+/* Whether the headers of a request ("Name: value") say that a proxy before it ended its TLS. */
+bool http_is_behind_tls(char *const *headers);
+/* The cookie that a header line of an answer sets as Secure, as one of @host that is not, in Netscape's
+ * format; owned by the caller. NULL: it sets none. */
+char *http_secure_cookie(const char *header, size_t size, const char *host);
 /* Judges the answer by the settings: result, sentence, evidence, answer; adds captured values to
  * @captures and to the secrets. */
 void http_judge(struct http_look *http, const struct http_answer *answer, json_t *captures,

@@ -198,6 +198,14 @@ class Handler(BaseHTTPRequestHandler):
         good = fields.get("csrf") == [csrf] and "session=s3ss10n" in (self.headers.get("Cookie") or "")
         self.answer(200 if good else 403, "welcome" if good else "go away: " + repr(fields))
 
+    def on_guarded(self, url, body):
+        """A page for whoever brings the Secure cookie that it sets first; "follow" redirects with it."""
+        cookie = ("Set-Cookie", "sid=s3ss10n; Path=/guarded; Secure; HttpOnly; SameSite=Lax")
+        if "sid=s3ss10n" in (self.headers.get("Cookie") or ""):
+            self.answer(200, "welcome", headers=[("Set-Cookie", "sid=; Path=/guarded; Secure; Max-Age=0")] if "leave" in self.path else ())
+        else:
+            self.answer(302 if "follow" in self.path else 401, "", headers=[cookie, ("Location", "/guarded")])
+
     def on_redirect(self, url, body):
         self.answer(302, "", headers=[("Location", "/ok")])
 

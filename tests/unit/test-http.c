@@ -361,6 +361,29 @@ static void forms_with_a_csrf_field_and_cookies_are_chained(void **state) {
     bench_done(&bench);
 }
 
+/* "p": the page knows the visitor. */
+static void expect_guarded(const char *headers, const char *expected) {
+    _cleanup_free_ char *probes =
+        xasprintf("[Probe first]\nKind=http\nRequest=GET /guarded\n%sStatus=401\n"
+                  "[Probe page]\nKind=http\nAfter=first\nRequest=GET /guarded?leave\n%sMatch=welcome\n"
+                  "[Probe left]\nKind=http\nAfter=page\nRequest=GET /guarded\n%sStatus=401\n"
+                  "[Probe chain]\nKind=http\nRequest=GET /guarded?follow\n%sFollowRedirects=yes\n",
+                  headers, headers, headers, headers);
+    struct bench bench = bench_of(probes);
+    expect_results(&bench, expected);
+    bench_done(&bench);
+}
+
+static void secure_cookies_are_kept_where_a_proxy_ends_tls(void **state) {
+    (void)state;
+    expect_guarded("Header=Host: app.example\nHeader=X-Forwarded-Proto: https\n", "pppp");
+    expect_guarded("Header=Host: app.example:8443\nHeader=forwarded: for=1.2.3.4;proto=https\n", "pppp");
+    expect_guarded("Header=X-Forwarded-Proto: https\n", "pppp");
+    /* browsers would not bring them by http either */
+    expect_guarded("Header=Host: app.example\n", "pfuf");
+    expect_guarded("Header=Host: app.example\nHeader=X-Forwarded-Proto: http\n", "pfuf");
+}
+
 static void the_baseline_is_compared_with(void **state) {
     (void)state;
     struct bench bench =
@@ -653,6 +676,7 @@ int main(void) {
         cmocka_unit_test(what_comes_after_a_failure_is_unknown),
         cmocka_unit_test(credentials_that_the_running_release_refuses_are_named),
         cmocka_unit_test(forms_with_a_csrf_field_and_cookies_are_chained),
+        cmocka_unit_test(secure_cookies_are_kept_where_a_proxy_ends_tls),
         cmocka_unit_test(the_baseline_is_compared_with),
         cmocka_unit_test(screenshots_must_be_all_there_whole_and_different),
         cmocka_unit_test(what_a_page_links_to_must_load),
