@@ -76,6 +76,14 @@ static int judge_whole(struct judge *judge, struct judge_record *record) {
     return 0;
 }
 
+/* The line that failed is what a person is told first. */
+static void add_cause(struct judge *judge, const struct record *record) {
+    _cleanup_free_ char *cause = record_cause(record, judge->line);
+    const char *line = judge->line + strspn(judge->line, " \t");
+    if (cause && !strstr(line, cause))
+        replace_string(judge->line, xasprintf("%s … %s", line, cause));
+}
+
 /* "first line … the line that failed, and what follows" */
 static void keep_evidence(struct judge *judge, const struct record *record) {
     _cleanup_buffer_ struct buffer evidence = { 0 };
@@ -95,6 +103,7 @@ static void keep_evidence(struct judge *judge, const struct record *record) {
     while (evidence.size > 0 && evidence.text[evidence.size - 1] == '\n')
         evidence.text[--evidence.size] = '\0';
     replace_string(judge->evidence, buffer_take(&evidence));
+    add_cause(judge, record);
 }
 
 void judge_forget(struct judge_record *record) {

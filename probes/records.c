@@ -136,11 +136,23 @@ static bool begins_panic(const char *text, size_t size) {
            begins(text, size, "goroutine ");
 }
 
-/* "An error has occurred, all later migrations canceled:" */
+/* Without the " (StandardError)" that Ruby has put behind a message's first line since 3.2
+ * (Exception#detailed_message). */
+static size_t without_class(const char *text, size_t size) {
+    const char *begin = size > 3 && text[size - 1] == ')' ? memrchr(text, '(', size) : NULL;
+    if (!begin || begin - text < 2 || begin[-1] != ' ' || !isupper((unsigned char)begin[1]))
+        return size;
+    for (const char *at = begin + 1; at < text + size - 1; at++)
+        if (!isalnum((unsigned char)*at) && *at != ':' && *at != '_')
+            return size;
+    return (size_t)(begin - text) - 1;
+}
+
 static bool announces(const char *text, size_t size) {
     static const char *const words[] = { "rror", "ail", "ancel", "aused", "xception", "panicked", "bort" };
+    size = without_class(text, size);
     const char *begin = size > 80 ? text + size - 80 : text;
-    if (text[size - 1] != ':')
+    if (size == 0 || text[size - 1] != ':')
         return false;
     for (size_t i = 0; i < ELEMENTS(words); i++)
         if (memmem(begin, (size_t)(text + size - begin), words[i], strlen(words[i])))
@@ -261,4 +273,31 @@ void record_done(struct record *record) {
 
 bool record_is_full(const struct record *record) {
     return record->cut || record->lines >= RECORD_LINES;
+}
+
+static char *line_below(const struct record *record, const char *line) {
+    const char *at = memmem(record->text.text, record->text.size, line, strlen(line));
+    if (!at)
+        return NULL;
+    at += strlen(line);
+    at += strspn(at, "\n");
+    return *at ? xstrndup(at, strcspn(at, "\n")) : NULL;
+}
+
+/* The last one: of tracebacks that are chained, what came of it in the end. */
+static char *exception_of(const struct record *record) {
+    const char *found = NULL;
+    for (const char *at = record->text.text; *at; at += strcspn(at, "\n"), at += *at == '\n')
+        if (at > record->text.text && kind_of(at, strcspn(at, "\n")) == OTHER)
+            found = at;
+    return found ? xstrndup(found, strcspn(found, "\n")) : NULL;
+}
+
+char *record_cause(const struct record *record, const char *line) {
+    if (!record->text.text || !record->text.size)
+        return NULL;
+    if (announces(line, strlen(line)))
+        return line_below(record, line);
+    enum kind kind = kind_of(line, strlen(line));
+    return record->traceback && (kind == FRAME || kind == BEGIN_TRACEBACK) ? exception_of(record) : NULL;
 }

@@ -40,5 +40,8 @@ bool record_continues(const struct record *record, const char *time, const char 
 void record_add(struct record *record, const char *time, const char *text, size_t size);
 void record_clear(struct record *record);
 void record_done(struct record *record);
+/* What the record says of why, where the line of it that failed does not: the line under "… all later
+ * migrations canceled:", the exception under a traceback. Owned by the caller; NULL: it says no more. */
+char *record_cause(const struct record *record, const char *line);
 /* Whether it can still take a line that matters. */
 bool record_is_full(const struct record *record);

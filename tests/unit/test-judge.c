@@ -59,11 +59,15 @@ static void a_sign_is_what_the_old_release_does_not_log(void **state) {
         { "x migration failed 6\n", "x migration failed 7\nCaused by: another thing\n",
           "x migration failed 7" },
         { "", TRACE "KeyError: 'x'\n",
-          "  File \"/usr/lib/django/db/migrations/executor.py\", line 135, in migrate" },
+          "File \"/usr/lib/django/db/migrations/executor.py\", line 135, in migrate … KeyError: 'x'" },
         { TRACE "KeyError: 'x'\n", TRACE "KeyError: 'x'\n", NULL },
         { TRACE "KeyError: 'x'\n", "another head\n" TRACE "    more()\nKeyError: 'x'\n", NULL },
         /* the same place, but what went wrong there is new */
-        { TRACE "KeyError: 'x'\n", TRACE "ProgrammingError: y\n", "Traceback (most recent call last):" },
+        { TRACE "KeyError: 'x'\n", TRACE "ProgrammingError: y\n",
+          "Traceback (most recent call last): … ProgrammingError: y" },
+        /* what is only announced is said too */
+        { "", "x migration failed:\n\nno such column\n  at f\nnext\n",
+          "x migration failed: … no such column" },
         /* over lines */
         { "", "begin\n  middle\n  end\n", "begin" },
         { "begin\n  middle\n  end\n", "begin\n  other\n  end\n", NULL },

@@ -67,6 +67,13 @@ static void what_belongs_together_is_one_record(void **state) {
           "PG::UndefinedColumn: ERROR:  no column\n/app/db/migrate/1_x.rb:3:in 'M#change'\n"
           "Tasks: TOP => db:migrate\n(See full trace by running task with --trace)\nnext\n",
           "1 8 1" },
+        /* with the class behind it, since Ruby 3.2 */
+        { "StandardError: An error has occurred, this and all later migrations canceled: (StandardError)\n\n"
+          "PG::UniqueViolation: ERROR:  could not create unique index\n/app/db/migrate/1_x.rb:3:in `up'\n"
+          "next\n",
+          "3 1" },
+        { "failed: (in 3 seconds)\nnext\n", "1 1" },
+        { "all is well (Fine)\nnext\n", "1 1" },
         /* PHP */
         { "PHP Fatal error:  Uncaught X: no in /a.php:3\nStack trace:\n#0 /a.php(9): f()\n#1 {main}\n"
           "  thrown in /a.php on line 3\nnext\n",
