@@ -8,6 +8,10 @@
 #include "watchdog/base/json.h"
 #include "watchdog/commands/table.h"
 
+#define EVIDENCE_LINES 8
+#define EVIDENCE_WIDTH 200
+#define DIGEST_SHOWN 19 /* "sha256:" and twelve digits, as Docker shortens it */
+
 enum tone summary_tone(const char *outcome) {
     static const struct {
         const char *outcome;
@@ -35,6 +39,28 @@ static void print_seconds(struct terminal *terminal, const json_t *seconds) {
     json_object_foreach((json_t *)seconds, name, value) if (json_is_number(value))
         buffer_printf(&text, "%s%s %.1f s", text.size ? ", " : "", name, json_number_value(value));
     print_pair(terminal, "Took", text.text);
+}
+
+/* As far as a column or two of a terminal's lines, and not in the middle of a UTF-8 sequence. */
+static int shown_size(const char *text, size_t size) {
+    size_t end = size < EVIDENCE_WIDTH ? size : EVIDENCE_WIDTH;
+    while (end < size && end > 0 && ((unsigned char)text[end] & 0xC0) == 0x80)
+        end--;
+    return (int)end;
+}
+
+/* A line break stands as "\\n" in evidence. */
+static void print_lines(struct terminal *terminal, const char *text) {
+    unsigned lines = 0;
+    for (const char *at = text; *at && lines < EVIDENCE_LINES;) {
+        const char *end = strstr(at, "\\n");
+        size_t size = end ? (size_t)(end - at) : strlen(at);
+        if (size > 0) {
+            terminal_print(terminal, TONE_PLAIN, "  %.*s", shown_size(at, size), at);
+            lines++;
+        }
+        at += size + (end ? 2 : 0);
+    }
 }
 
 static void print_lost(struct terminal *terminal, const json_t *lost) {
@@ -90,6 +116,22 @@ void summary_print_probes(struct terminal *terminal, const json_t *reports) {
     table_print(&table, terminal);
 }
 
+/* What the failed probe saw, where there is more to see than its sentence: the lines around the one that it
+ * found, or how the answer began. */
+static void print_evidence(struct terminal *terminal, const json_t *transaction) {
+    const char *name = json_get_string(transaction, "failed_probe", "");
+    size_t i;
+    const json_t *report;
+    json_array_foreach(json_get_array(transaction, "probes"), i, report) {
+        const char *evidence = json_get_string(report, "evidence", "");
+        if (!*name || !*evidence || !string_equal(json_get_string(report, "probe", ""), name) ||
+            strstr(json_get_string(report, "sentence", ""), evidence))
+            continue;
+        terminal_print(terminal, TONE_STRONG, "What \"%s\" saw:", name);
+        print_lines(terminal, evidence);
+    }
+}
+
 void summary_print(struct terminal *terminal, const json_t *transaction) {
     const char *outcome = json_get_string(transaction, "outcome", "open");
     const json_t *quarantine = json_get_object(transaction, "quarantine");
@@ -108,6 +150,7 @@ void summary_print(struct terminal *terminal, const json_t *transaction) {
                json_get_string(quarantine, "files", ""));
     summary_print_services(terminal, json_get_array(transaction, "services"));
     summary_print_probes(terminal, json_get_array(transaction, "probes"));
+    print_evidence(terminal, transaction);
     print_lost(terminal, json_get_array(transaction, "lost"));
     size_t i;
     const json_t *note;
