@@ -82,6 +82,7 @@ def test_every_write_acknowledged_before_the_switch_is_there_after_a_rollback(ap
     # Migrations, start-ups and the probes' logins wrote; no user did.
     written = {table["table"] for table in record["lost"] if table["added"]}
     assert "public.test_runs" not in written and "public.test_steps" not in written
+    assert written and any("nobody came in by it" in note for note in record["notes"])
 
 
 def test_what_a_late_rollback_loses_is_said_and_kept(application, program, writer):
@@ -96,6 +97,7 @@ def test_what_a_late_rollback_loses_is_said_and_kept(application, program, write
     assert lost, "the release failed before a user could write"
     said = {table["table"]: table["added"] for table in record["lost"]}
     assert said["public.test_runs"] == len(lost)
+    assert not any("nobody came in" in note for note in record["notes"])
     with application.connect("template1") as connection, connection.cursor() as cursor:
         cursor.execute("ALTER DATABASE \"%s\" ALLOW_CONNECTIONS true" % record["quarantine"]["database"])
     connection.close()

@@ -217,6 +217,17 @@ static int count_database(struct context *context, const struct record_database 
     return 0;
 }
 
+/* At three in the morning "lost" means somebody's work. */
+static void note_whose_writes(struct record *record) {
+    const struct record_service *gate = record_gate(record);
+    if (gate && record->gate == GATE_SHUT && !record->gate_by_hand && json_array_size(record->lost) > 0)
+        record_note(
+            record,
+            "the gate \"%s\" was shut all the time: nobody came in by it, and what is lost is what the "
+            "new release and the probes wrote",
+            gate->service);
+}
+
 int step_count_writes(struct context *context, struct error *err) {
     struct record *record = context->record;
     if (record->lost || record->lost_unknown)
@@ -234,6 +245,7 @@ int step_count_writes(struct context *context, struct error *err) {
         error_done(err);
     } else {
         record->lost = lost;
+        note_whose_writes(record);
     }
     return context_record(context, err);
 }
