@@ -24,13 +24,25 @@ static int check_source(enum answer_source from, const char *source, struct erro
         return pattern_new(source, &pattern, err);
     case ANSWER_FIELD:
         break;
+    case ANSWER_HEADER:
+    case ANSWER_COOKIE:
+        /* RFC 9110, section 5.6.2: a token */
+        for (const char *at = source; *at; at++)
+            if (!isalnum((unsigned char)*at) && !strchr("!#$%&'*+-.^_`|~", *at))
+                return error_set(err, EINVAL, "expected the name of a %s, not \"%s\"",
+                                 from == ANSWER_HEADER ? "header" : "cookie", source);
+        break;
     }
     return 0;
 }
 
 int key_capture(const char *value, void *target, struct error *err) {
     struct answer_settings *settings = target;
-    static const char kinds[] = { [ANSWER_JQ] = '=', [ANSWER_PATTERN] = '~', [ANSWER_FIELD] = '@' };
+    static const char kinds[] = { [ANSWER_JQ] = '=',
+                                  [ANSWER_PATTERN] = '~',
+                                  [ANSWER_FIELD] = '@',
+                                  [ANSWER_HEADER] = ':',
+                                  [ANSWER_COOKIE] = '$' };
     size_t size = 0;
     while (isalnum((unsigned char)value[size]) || value[size] == '_' || value[size] == '-')
         size++;
@@ -38,8 +50,8 @@ int key_capture(const char *value, void *target, struct error *err) {
     const char *source = value + size + (value[size] != '\0');
     if (!size || !kind || !*source)
         return error_set(err, EINVAL,
-                         "expected \"name=JQ\", \"name~PATTERN\" or \"name@FIELD\", as in \"token=.token\", "
-                         "not \"%s\"",
+                         "expected \"name=JQ\", \"name~PATTERN\", \"name@FIELD\", \"name:HEADER\" or "
+                         "\"name$COOKIE\", as in \"token=.token\", not \"%s\"",
                          value);
     enum answer_source from = (enum answer_source)(kind - kinds);
     int r = check_source(from, source, err);
@@ -83,9 +95,13 @@ int key_version(const char *value, void *target, struct error *err) {
     return r;
 }
 
-int answer_check(const struct answer_settings *settings, const struct settings *application,
+int answer_check(const struct answer_settings *settings, bool is_http, const struct settings *application,
                  struct error *err) {
     (void)application;
+    for (size_t i = 0; i < settings->captures.count && !is_http; i++)
+        if (settings->captures.list[i].from == ANSWER_HEADER ||
+            settings->captures.list[i].from == ANSWER_COOKIE)
+            return error_set(err, EINVAL, "Capture=: headers and cookies are there with Kind=http only");
     if (settings->version_of && !settings->version)
         return error_set(err, EINVAL, "VersionOf=: expected Version= with it");
     return 0;

@@ -18,6 +18,8 @@ enum answer_source {
     ANSWER_JQ,      /* name=PROGRAM */
     ANSWER_PATTERN, /* name~PATTERN */
     ANSWER_FIELD,   /* name@FIELD: of an HTML form */
+    ANSWER_HEADER,  /* name:HEADER: of the answer */
+    ANSWER_COOKIE,  /* name$COOKIE */
 };
 
 struct answer_capture {
@@ -61,7 +63,8 @@ int key_version(const char *value, void *target, struct error *err);
         { "Same", key_jq, offsetof(struct answer_settings, same),                                            \
           .help = "a jq program whose value must be what it was at the baseline" },                          \
         { "Capture", key_capture, 0, .repeatable = true,                                                     \
-          .help = "name=JQ, name~PATTERN or name@FIELD: a value for %{name} in probes after this one" },     \
+          .help = "name=JQ, name~PATTERN, name@FIELD, name:HEADER or name$COOKIE: a value for %{name} in "   \
+                  "probes after this one" },                                                                 \
         { "MaxTime", key_max_time, 0,                                                                        \
           .help = "the longest that the answer may take: a time, or a multiple of the baseline's (3x)" },    \
         { "Version", key_version, 0,                                                                         \
@@ -75,8 +78,9 @@ int key_version(const char *value, void *target, struct error *err);
 extern const struct probe_key answer_keys[];
 
 void answer_settings_done(struct answer_settings *settings);
-/* Whether the keys fit together; the error names the key. For a kind's check(). */
-int answer_check(const struct answer_settings *settings, const struct settings *application,
+/* Whether the keys fit together; the error names the key. For a kind's check(). @is_http: its answers have
+ * headers and cookies. */
+int answer_check(const struct answer_settings *settings, bool is_http, const struct settings *application,
                  struct error *err);
 /* Appends the names that are captured. */
 void answer_captures(const struct answer_settings *settings, char ***names);
@@ -92,8 +96,10 @@ struct judgement {
     const char *what; /* the answer in a sentence: "a body" */
     const char *text; /* the answer; valid for the judgement's life */
     size_t size;
-    bool is_html;    /* captures are decoded from it */
-    bool wants_json; /* also without a key that does */
+    bool is_html;          /* captures are decoded from it */
+    const char *headers;   /* the lines of an HTTP answer's; NULL: it has none */
+    const json_t *cookies; /* lines in Netscape's format; NULL: it has none */
+    bool wants_json;       /* also without a key that does */
     usec_t took;
     json_t *json;     /* the answer parsed, owned; NULL: it is no JSON, or nobody wants it */
     char *json_error; /* why it is none */

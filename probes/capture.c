@@ -2,8 +2,10 @@
 
 #include "probes/capture.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <string.h>
+#include <strings.h>
 
 #include "probes/html.h"
 #include "probes/jq.h"
@@ -56,6 +58,53 @@ int capture_by_jq(const struct judgement *judgement, const char *source, char **
     return r < 0 ? r : *ret != NULL;
 }
 
+/* The last of that name, as it came. */
+static int capture_header(const char *headers, const char *name, char **ret) {
+    size_t length = strlen(name);
+    for (const char *at = headers; at && *at; at += strcspn(at, "\n"), at += *at == '\n') {
+        if (strncasecmp(at, name, length) != 0 || at[length] != ':')
+            continue;
+        const char *value = at + length + 1 + strspn(at + length + 1, " \t");
+        size_t size = strcspn(value, "\r\n");
+        while (size > 0 && (value[size - 1] == ' ' || value[size - 1] == '\t'))
+            size--;
+        replace_string(*ret, xstrndup(value, size));
+    }
+    return *ret != NULL;
+}
+
+static int hex(char digit) {
+    return isdigit((unsigned char)digit) ? digit - '0' : tolower((unsigned char)digit) - 'a' + 10;
+}
+
+/* As scripts read a cookie whose value they send back in a header: percent-decoded. */
+static char *decoded(const char *value) {
+    struct buffer text = { 0 };
+    for (const char *at = value; *at; at++) {
+        bool is_code = *at == '%' && isxdigit((unsigned char)at[1]) && isxdigit((unsigned char)at[2]);
+        char letter = is_code ? (char)(hex(at[1]) * 16 + hex(at[2])) : *at;
+        buffer_append(&text, &letter, 1);
+        at += is_code ? 2 : 0;
+    }
+    return buffer_take(&text);
+}
+
+/* Netscape's format: domain, subdomains, path, secure, expires, name, value. */
+static int capture_cookie(const json_t *cookies, const char *name, char **ret) {
+    size_t i;
+    const json_t *line;
+    json_array_foreach(cookies, i, line) {
+        const char *text = json_string_value(line), *value = text ? strrchr(text, '\t') : NULL;
+        if (!value)
+            continue;
+        const char *before = memrchr(text, '\t', (size_t)(value - text));
+        if (before && (size_t)(value - before - 1) == strlen(name) &&
+            strncmp(before + 1, name, strlen(name)) == 0)
+            replace_string(*ret, decoded(value + 1));
+    }
+    return *ret != NULL;
+}
+
 /* Returns 1 with the value, 0 when the answer has none, or -errno. */
 static int capture_one(const struct judgement *judgement, const struct answer_capture *capture, char **ret,
                        struct error *err) {
@@ -64,6 +113,10 @@ static int capture_one(const struct judgement *judgement, const struct answer_ca
         return capture_by_jq(judgement, capture->source, ret, err);
     case ANSWER_PATTERN:
         return capture_by_pattern(judgement, capture->source, ret, err);
+    case ANSWER_HEADER:
+        return capture_header(judgement->headers, capture->source, ret);
+    case ANSWER_COOKIE:
+        return capture_cookie(judgement->cookies, capture->source, ret);
     case ANSWER_FIELD:
         break;
     }

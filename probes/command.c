@@ -238,7 +238,7 @@ static int check(const struct probe *probe, const struct probe_set *set, const s
                  struct error *err) {
     (void)set;
     const struct command_settings *own = probe->settings;
-    return answer_check(&own->judge, settings, err);
+    return answer_check(&own->judge, false, settings, err);
 }
 
 static int ready(const struct probe *probe, struct error *err) {

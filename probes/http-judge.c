@@ -47,8 +47,8 @@ static bool asks_to_wait(const struct http_answer *answer) {
     return answer->retry_after || answer->status == 425 || (answer->status >= 502 && answer->status <= 504);
 }
 
-void http_judge(struct http_look *http, const struct http_answer *answer, json_t *captures,
-                struct probe_report *report) {
+void http_judge(struct http_look *http, const struct http_answer *answer, const json_t *cookies,
+                json_t *captures, struct probe_report *report) {
     const struct http_settings *settings = http->settings;
     struct judgement judgement = {
         .look = http->look,
@@ -60,6 +60,8 @@ void http_judge(struct http_look *http, const struct http_answer *answer, json_t
         .what = "a body",
         .text = answer->body.text,
         .size = answer->body.size,
+        .headers = answer->headers.text ? answer->headers.text : "",
+        .cookies = cookies,
         .is_html = strncasecmp(answer->type, "text/html", strlen("text/html")) == 0 ||
                    strncasecmp(answer->type, "application/xhtml", strlen("application/xhtml")) == 0,
         .wants_json = settings->assets && !string_equal(settings->assets, HTTP_ASSETS_OF_PAGE),

@@ -98,7 +98,7 @@ static void run(const struct probe_look *look, struct probe_report *report) {
         give_up(&http, fault, &err, report);
     } else {
         json_t *captures = json_object(), *cookies = save_cookies(&http);
-        http_judge(&http, &answer, captures, report);
+        http_judge(&http, &answer, cookies, captures, report);
         slow_down(look, answer.status, report);
         if (look->explain)
             http_explain_answer(&http, &answer, report);
@@ -130,7 +130,7 @@ static int check(const struct probe *probe, const struct probe_set *set, const s
         return error_set(err, EINVAL,
                          "Request=: expected a method that can have a body, such as POST, not %s",
                          own->method);
-    if (answer_check(&own->judge, settings, err) < 0)
+    if (answer_check(&own->judge, true, settings, err) < 0)
         return -EINVAL;
     if (own->ca && own->insecure)
         return error_set(err, EINVAL, "expected Ca= or Insecure=yes, not both");

@@ -87,9 +87,9 @@ bool http_is_behind_tls(char *const *headers);
  * format; owned by the caller. NULL: it sets none. */
 char *http_secure_cookie(const char *header, size_t size, const char *host);
 /* Judges the answer by the settings: result, sentence, evidence, answer; adds captured values to
- * @captures and to the secrets. */
-void http_judge(struct http_look *http, const struct http_answer *answer, json_t *captures,
-                struct probe_report *report);
+ * @captures and to the secrets. @cookies: all of the session, as lines in Netscape's format. */
+void http_judge(struct http_look *http, const struct http_answer *answer, const json_t *cookies,
+                json_t *captures, struct probe_report *report);
 /* With --explain: what was asked and where, and what came back. */
 void http_explain_request(const struct http_look *http, struct probe_report *report);
 void http_explain_answer(const struct http_look *http, const struct http_answer *answer,

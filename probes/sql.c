@@ -325,7 +325,7 @@ static int check(const struct probe *probe, const struct probe_set *set, const s
                          own->database);
     if (!own->database && names > 1)
         return error_set(err, EINVAL, "expected Database=: there are %zu", names);
-    return answer_check(&own->judge, settings, err);
+    return answer_check(&own->judge, false, settings, err);
 }
 
 static void placeholders(const struct probe *probe, char ***names) {

@@ -198,6 +198,14 @@ class Handler(BaseHTTPRequestHandler):
         good = fields.get("csrf") == [csrf] and "session=s3ss10n" in (self.headers.get("Cookie") or "")
         self.answer(200 if good else 403, "welcome" if good else "go away: " + repr(fields))
 
+    def on_double(self, url, body):
+        """Wants what its cookie and its header said, in headers: as Laravel's and Angular's clients do it."""
+        if self.command == "GET":
+            self.answer(204, "", headers=[("Set-Cookie", "XSRF-TOKEN=eyJ%3Dabc%2B; Path=/"), ("X-Token", " n3xt, please "), ("Location", "/double/7")])
+            return
+        good = self.headers["X-XSRF-TOKEN"] == "eyJ=abc+" and self.headers["X-Token"] == "n3xt, please" and self.path == "/double/7"
+        self.answer(200 if good else 419, "welcome" if good else repr(self.headers.items()))
+
     def on_guarded(self, url, body):
         """A page for whoever brings the Secure cookie that it sets first; "follow" redirects with it."""
         cookie = ("Set-Cookie", "sid=s3ss10n; Path=/guarded; Secure; HttpOnly; SameSite=Lax")

@@ -361,6 +361,19 @@ static void forms_with_a_csrf_field_and_cookies_are_chained(void **state) {
     bench_done(&bench);
 }
 
+static void headers_and_cookies_are_captured(void **state) {
+    (void)state;
+    struct bench bench = bench_of(
+        "[Probe first]\nKind=http\nRequest=GET /double\nCapture=xsrf$XSRF-TOKEN\nCapture=token:x-token\n"
+        "Capture=where:Location\n"
+        "[Probe then]\nKind=http\nAfter=first\nRequest=POST /double/7\nHeader=X-XSRF-TOKEN: %{xsrf}\n"
+        "Header=X-Token: %{token}\nMatch=welcome\n"
+        "[Probe no-header]\nKind=http\nRequest=GET /double\nCapture=xsrf2:X-Other\n"
+        "[Probe no-cookie]\nKind=http\nRequest=GET /double\nCapture=xsrf3$XSRF\n");
+    expect_results(&bench, "ppff");
+    bench_done(&bench);
+}
+
 /* "p": the page knows the visitor. */
 static void expect_guarded(const char *headers, const char *expected) {
     _cleanup_free_ char *probes =
@@ -676,6 +689,7 @@ int main(void) {
         cmocka_unit_test(what_comes_after_a_failure_is_unknown),
         cmocka_unit_test(credentials_that_the_running_release_refuses_are_named),
         cmocka_unit_test(forms_with_a_csrf_field_and_cookies_are_chained),
+        cmocka_unit_test(headers_and_cookies_are_captured),
         cmocka_unit_test(secure_cookies_are_kept_where_a_proxy_ends_tls),
         cmocka_unit_test(the_baseline_is_compared_with),
         cmocka_unit_test(screenshots_must_be_all_there_whole_and_different),
