@@ -22,6 +22,7 @@
 #include "watchdog/snapshot/offhost.h"
 #include "watchdog/transaction/foreign.h"
 #include "watchdog/transaction/inspect.h"
+#include "watchdog/transaction/way.h"
 
 #define CALL_TIME (30 * USEC_PER_SEC)
 #define MEBIBYTE ((uint64_t)1024 * 1024)
@@ -118,6 +119,21 @@ static void look_at_gate(struct looks *looks) {
          : service && service->host_network
              ? "the gate uses the host's network: a twin could not run beside it"
              : "the gate does not run");
+}
+
+static void look_at_way(struct looks *looks) {
+    const struct record_service *gate = record_gate(looks->context->record);
+    const char *url = looks->context->settings->application.base_url;
+    const struct container *container = gate ? project_container(looks->project, gate->service) : NULL;
+    _cleanup_free_ char *host = url ? way_host(url) : NULL;
+    if (!container || !host || project_service(looks->project, host))
+        return;
+    _cleanup_free_ char *problem = way_problem(url, gate->service, container->inspect);
+    if (problem)
+        FIND(looks, "gate", false, false,
+             "let BaseUrl= lead to a port of the gate on this host, and give the probes Header=Host: and "
+             "Header=X-Forwarded-Proto: where the application wants to hear them",
+             "%s", problem);
 }
 
 /* "volume:NAME" for one that Compose names, else the path on the host. */
@@ -338,6 +354,7 @@ int checks_run(struct context *context, struct finding **ret, size_t *ret_count,
     look_at_files(&looks);
     look_at_services(&looks);
     look_at_gate(&looks);
+    look_at_way(&looks);
     look_at_mounts(&looks);
     look_at_foreign(&looks);
     r = look_at_database(&looks, err);
