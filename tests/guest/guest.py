@@ -93,6 +93,7 @@ class Guest:
         self.make_disk()
         (self.home / "console.log").unlink(missing_ok=True)
         self.start()
+        self.run("chown", "-R", "docker-registry:", "/var/lib/docker-registry")
 
     def power_cut(self):
         """Everything in the guest is gone at once; its page cache is not."""
@@ -133,6 +134,5 @@ class Guest:
 
     def install(self):
         """As README.md says it, from the tree."""
-        self.run("chown", "-R", "docker-registry:", "/var/lib/docker-registry")
         self.sh("cd /opt/tree && { [ -f /opt/build/build.ninja ] || meson setup /opt/build --prefix=/usr >/opt/build/setup.log; } &&"
                 " meson compile -C /opt/build upgrade-watchdog && meson install -C /opt/build --no-rebuild && systemctl daemon-reload && journalctl --update-catalog")

@@ -10,7 +10,6 @@
 
 #define EVIDENCE_LINES 8
 #define EVIDENCE_WIDTH 200
-#define DIGEST_SHOWN 19 /* "sha256:" and twelve digits, as Docker shortens it */
 
 enum tone summary_tone(const char *outcome) {
     static const struct {
