@@ -23,7 +23,7 @@ def complaints(guest):
         shown = guest.run("man", section, page.rpartition(".")[0], check=False)
         if "EXIT STATUS" not in shown.stdout and "SECTION [App]" not in shown.stdout:
             found.append(f"man {page}: {shown.stderr}")
-    rule = guest.sh("""perl -e 'our %nrconf; do "/etc/needrestart/conf.d/upgrade-watchdog.conf" or die $@;"""
+    rule = guest.sh("""perl -e 'our %nrconf; defined(do "/etc/needrestart/conf.d/upgrade-watchdog.conf") or die $@ || $!;"""
                     """ my ($rule) = keys %{$nrconf{override_rc}}; print "upgrade-watchdog\\@qaid.service" =~ $rule ? 1 : 0'""", check=False)
     if rule.stdout != "1":
         found.append(f"needrestart: {rule.stdout}{rule.stderr}")
