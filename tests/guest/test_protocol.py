@@ -50,7 +50,7 @@ def test_a_worker_that_hangs_stops_no_ping_and_ends_at_its_own_deadline(guest, c
     crm.start()
     wait_until(lambda: crm.in_phase("watch"), 120, 0.1)
     main = crm.main_pid()
-    worker = wait_until(lambda: guest.run("pgrep", "-P", main, "-x", "upgrade-watchdo", check=False).stdout.split(), 20)[0]
+    worker = wait_until(lambda: guest.run("pgrep", "-P", main, check=False).stdout.split(), 20)[0]
     guest.run("kill", "-STOP", worker)
     time.sleep(10)
     assert crm.main_pid() == main and crm.record()["phase"] == "watch"

@@ -116,14 +116,14 @@ def test_a_restart_loop_ends_with_a_person_told(guest, crm, inbox):
     crm.start()
     wait_until(lambda: crm.in_phase("watch"), 120, 0.1)
     for _ in range(10):
-        if crm.show("Result")["Result"] == "start-limit-hit":
+        if crm.show("ActiveState")["ActiveState"] == "failed":
             break
         if crm.main_pid():
             kill(crm, "KILL")
-        wait_until(lambda: crm.main_pid() or crm.show("Result")["Result"] == "start-limit-hit", 30, 0.05)
+        wait_until(lambda: crm.main_pid() or crm.show("ActiveState")["ActiveState"] == "failed", 30, 0.05)
     (mail,) = wait_until(inbox.mails, 60)
     assert mail["subject"].startswith("The upgrades of crm need a person")
-    assert "again and again" in mail.get_content() and "upgrade-watchdog recover crm" in mail.get_content()
+    assert "is not started" in mail.get_content() and "upgrade-watchdog recover crm" in mail.get_content()
     assert [message["kind"] for message in inbox.posted()] == ["failed"]
     guest.run("rm", "-r", f"/run/systemd/system/{crm.unit}.d")
     guest.run("systemctl", "daemon-reload")

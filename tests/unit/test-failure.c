@@ -15,9 +15,9 @@ static void only_what_nobody_has_told_is_told(void **state) {
         bool told;
         const char *wrong, *says; /* NULL: nothing */
     } cases[] = {
-        { "failed", "start-limit-hit", 0, false, NULL, "again and again" },
+        { "failed", "start-limit-hit", 0, false, NULL, "not started any more" },
         { "failed", "watchdog", 6, false, NULL, "stood still" },
-        { "failed", "signal", 9, false, NULL, "killed by a signal" },
+        { "failed", "signal", 9, false, NULL, "killed by a signal, and is not started again" },
         { "failed", "oom-kill", 9, true, NULL, "want of memory" },
         { "activating", "watchdog", 6, false, NULL, NULL }, /* about to be started again */
         { "inactive", "success", 0, false, NULL, NULL },

@@ -6,17 +6,18 @@
 
 #include "watchdog/transaction/supervisor.h"
 
-/* systemd.service(5), Result=; what is none of them is told by its name. */
+/* systemd.service(5), Result=; what is none of them is told by its name. A unit that is started again after
+ * such an end has failed only when its start limit was reached; its result is that of the first end then. */
 static const char *meaning(const char *result) {
     static const struct {
         const char *result, *meaning;
     } meanings[] = {
-        { "start-limit-hit", "it failed again and again, and is not started any more for an hour" },
-        { "watchdog", "its main loop stood still, and systemd killed it" },
+        { "start-limit-hit", "it failed again and again, and is not started any more for now" },
+        { "watchdog", "its main loop stood still, systemd killed it, and does not start it again for now" },
         { "timeout", "it did not start or stop in its time" },
-        { "signal", "it was killed by a signal" },
-        { "core-dump", "it crashed" },
-        { "oom-kill", "it was killed for want of memory" },
+        { "signal", "it was killed by a signal, and is not started again for now" },
+        { "core-dump", "it crashed, and is not started again for now" },
+        { "oom-kill", "it was killed for want of memory, and is not started again for now" },
         { "resources", "systemd could not start it" },
     };
     for (size_t i = 0; i < ELEMENTS(meanings); i++)

@@ -13,6 +13,7 @@
 #include "watchdog/base/aside.h"
 #include "watchdog/base/durable.h"
 #include "watchdog/base/json.h"
+#include "watchdog/config/credentials.h"
 #include "watchdog/notify/mail.h"
 #include "watchdog/notify/post.h"
 #include "watchdog/notify/program.h"
@@ -27,6 +28,20 @@ static void cleanup_secrets(struct secrets *secrets) {
     secrets_done(secrets);
 }
 #define _cleanup_secrets_ __attribute__((cleanup(cleanup_secrets)))
+
+#define _cleanup_credentials_ __attribute__((cleanup(credentials_done)))
+
+/* Those that the way names. */
+static struct credentials credentials_of(const struct settings *settings, const struct channel *channel) {
+    struct credentials credentials = { 0 };
+    _cleanup_strings_ char **names = NULL;
+    placeholders_names(channel->value, &names);
+    for (char **header = settings->notify.headers; header && *header; header++)
+        placeholders_names(*header, &names);
+    for (char **name = names; name && *name; name++)
+        credentials_add(&credentials, settings, *name);
+    return credentials;
+}
 
 static void wipe_strings(char ***list) {
     for (char **text = *list; text && *text; text++)
@@ -119,7 +134,8 @@ static int fill_headers(struct secrets *secrets, char *const *headers, char ***r
 int delivery_request(const struct settings *settings, const struct channel *channel,
                      const struct message *message, const char *host, char **ret_url, char ***ret_headers,
                      char **ret_body, struct error *err) {
-    _cleanup_secrets_ struct secrets secrets = { .settings = settings };
+    _cleanup_credentials_ struct credentials credentials = credentials_of(settings, channel);
+    _cleanup_secrets_ struct secrets secrets = { .credentials = &credentials };
     _cleanup_json_ json_t *said = wording(message, host);
     _cleanup_free_ char *url = NULL, *body = NULL;
     __attribute__((cleanup(wipe_strings))) char **headers = NULL;
