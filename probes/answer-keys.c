@@ -87,6 +87,14 @@ int key_max_time(const char *value, void *target, struct error *err) {
     return 0;
 }
 
+int key_same(const char *value, void *target, struct error *err) {
+    struct answer_settings *settings = target;
+    int r = *value == '~' ? check_source(ANSWER_PATTERN, value + 1, err) : jq_check(value, err);
+    if (r >= 0)
+        replace_string(settings->same, xstrdup(value));
+    return r;
+}
+
 int key_version(const char *value, void *target, struct error *err) {
     struct answer_settings *settings = target;
     int r = *value == '~' ? check_source(ANSWER_PATTERN, value + 1, err) : jq_check(value, err);

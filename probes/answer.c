@@ -28,7 +28,7 @@ bool answer_is_only_slow(const struct probe_look *look, usec_t took) {
 }
 
 static bool is_compared_with(const struct answer_settings *settings) {
-    bool compares = settings->same && strstr(settings->same, "$baseline");
+    bool compares = settings->same && *settings->same != '~' && strstr(settings->same, "$baseline");
     for (char **program = settings->asserts; program && *program; program++)
         compares = compares || strstr(*program, "$baseline");
     return compares;
@@ -36,7 +36,8 @@ static bool is_compared_with(const struct answer_settings *settings) {
 
 static bool needs_json(const struct judgement *judgement) {
     const struct answer_settings *settings = judgement->settings;
-    bool needs = settings->asserts || settings->same || (settings->version && *settings->version != '~');
+    bool needs = settings->asserts || (settings->same && *settings->same != '~') ||
+                 (settings->version && *settings->version != '~');
     for (size_t i = 0; i < settings->captures.count; i++)
         needs = needs || settings->captures.list[i].from == ANSWER_JQ;
     return needs || judgement->wants_json;
@@ -248,13 +249,29 @@ static bool is_comparable(struct judgement *judgement, const json_t *same) {
     return any && !volatile_has(paths, root);
 }
 
+/* Of Same=~PATTERN, the list of all that it finds, as the one value that a jq program would give. One that
+ * finds nothing compares nothing. */
+static bool same_of_pattern(struct judgement *judgement, const char *source, json_t **ret) {
+    _cleanup_error_ struct error err = ERROR_NONE;
+    _cleanup_json_ json_t *found = json_array();
+    int r = capture_all_by_pattern(judgement, source, found, &err);
+    if (r < 0)
+        return answer_unknown(judgement, "Same=", error_text(&err));
+    if (json_array_size(found) == 0)
+        return answer_failed(judgement, "%s with %s that does not match \"%s\"", judgement->said,
+                             judgement->what, source);
+    *ret = json_pack("[O]", found);
+    return true;
+}
+
 static bool judge_same(struct judgement *judgement) {
     const char *program = judgement->settings->same;
     _cleanup_json_ json_t *values = NULL;
     _cleanup_free_ char *where = NULL;
     if (!program)
         return true;
-    if (!answer_jq(judgement, "Same", program, &values))
+    if (*program == '~' ? !same_of_pattern(judgement, program + 1, &values)
+                        : !answer_jq(judgement, "Same", program, &values))
         return false;
     json_t *same = masked_copy(judgement, values);
     json_object_set_new(judgement->kept, "same", same);

@@ -39,7 +39,7 @@ struct answer_time {
 struct answer_settings {
     char **match, **no_match;
     char **asserts;
-    char *same;
+    char *same; /* a jq program, or "~PATTERN" */
     struct {
         struct answer_capture *list;
         size_t count;
@@ -51,6 +51,7 @@ struct answer_settings {
 
 int key_capture(const char *value, void *target, struct error *err);
 int key_max_time(const char *value, void *target, struct error *err);
+int key_same(const char *value, void *target, struct error *err);
 int key_version(const char *value, void *target, struct error *err);
 
 #define ANSWER_KEYS                                                                                          \
@@ -60,8 +61,9 @@ int key_version(const char *value, void *target, struct error *err);
           .help = "a PCRE2 pattern that the answer must not match" },                                        \
         { "Assert", key_jqs, offsetof(struct answer_settings, asserts), .repeatable = true,                  \
           .help = "a jq program over the answer that must give true; $baseline is the baseline's answer" },  \
-        { "Same", key_jq, offsetof(struct answer_settings, same),                                            \
-          .help = "a jq program whose value must be what it was at the baseline" },                          \
+        { "Same", key_same, 0,                                                                               \
+          .help = "a jq program whose value, or ~PATTERN whose finds, must be what they were at the "        \
+                  "baseline" },                                                                              \
         { "Capture", key_capture, 0, .repeatable = true,                                                     \
           .help = "name=JQ, name~PATTERN, name@FIELD, name:HEADER or name$COOKIE: a value for %{name} in "   \
                   "probes after this one" },                                                                 \

@@ -12,6 +12,7 @@
 #include "probes/pattern.h"
 #include "watchdog/base/json.h"
 
+#define FOUND_LIMIT 10000
 #define CAPTURE_LIMIT ((size_t)64 * 1024)
 
 /* A captured value goes into headers, URLs and forms. */
@@ -47,6 +48,27 @@ int capture_by_pattern(const struct judgement *judgement, const char *source, ch
         return error_set(err, EDOM, "has a NUL byte");
     *ret = judgement->is_html ? html_decode(value, size) : take_ptr(value);
     return 1;
+}
+
+int capture_all_by_pattern(const struct judgement *judgement, const char *source, json_t *found,
+                           struct error *err) {
+    _cleanup_pattern_ struct pattern *pattern = NULL;
+    struct pattern_range ranges[2];
+    int r = pattern_new(source, &pattern, err);
+    for (size_t at = 0; r >= 0 && at <= judgement->size;) {
+        r = pattern_find(pattern, judgement->text, judgement->size, at, ranges, ELEMENTS(ranges), err);
+        if (r <= 0)
+            break;
+        if (json_array_size(found) >= FOUND_LIMIT)
+            return error_set(err, E2BIG, "was found more than %d times", FOUND_LIMIT);
+        const struct pattern_range *range = &ranges[ranges[1].is_set ? 1 : 0];
+        const char *begin = judgement->text + range->begin;
+        _cleanup_free_ char *text =
+            judgement->is_html ? html_decode(begin, range->size) : xstrndup(begin, range->size);
+        json_array_append_new(found, json_text_string(text));
+        at = ranges[0].begin + ranges[0].size + (ranges[0].size == 0);
+    }
+    return r;
 }
 
 int capture_by_jq(const struct judgement *judgement, const char *source, char **ret, struct error *err) {

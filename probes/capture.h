@@ -11,6 +11,9 @@ void capture_all(struct judgement *judgement, json_t *captures);
 
 /* One value. Return 1 with @ret, owned by the caller, 0 when the answer has none, or -errno. */
 int capture_by_pattern(const struct judgement *judgement, const char *source, char **ret, struct error *err);
+/* Appends all that the pattern finds, its first group where it has one, to the list @found. */
+int capture_all_by_pattern(const struct judgement *judgement, const char *source, json_t *found,
+                           struct error *err);
 int capture_by_jq(const struct judgement *judgement, const char *source, char **ret, struct error *err);
 /* A string as it is, a number or boolean as JSON writes it. Owned by the caller, NULL: neither. */
 char *capture_text(const json_t *value);

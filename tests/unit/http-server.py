@@ -2,6 +2,7 @@
 """A small real server for the tests of http probes: prints its port, then serves. With a file of key and certificate it
 speaks TLS."""
 
+import html
 import json
 import socket
 import ssl
@@ -197,6 +198,10 @@ class Handler(BaseHTTPRequestHandler):
         fields = urllib.parse.parse_qs(body.decode(), keep_blank_values=True)
         good = fields.get("csrf") == [csrf] and "session=s3ss10n" in (self.headers.get("Cookie") or "")
         self.answer(200 if good else 403, "welcome" if good else "go away: " + repr(fields))
+
+    def on_rows(self, url, body):
+        names = [name for name in MODE["rows"].split(",") if name != "-"]
+        self.answer(200, "<table>%s</table>" % "".join("<tr><td>%s</td>" % html.escape(name) for name in names), "text/html")
 
     def on_double(self, url, body):
         """Wants what its cookie and its header said, in headers: as Laravel's and Angular's clients do it."""

@@ -472,6 +472,27 @@ static void screenshots_must_be_all_there_whole_and_different(void **state) {
     bench_done(&bench);
 }
 
+static void lists_in_html_are_compared(void **state) {
+    (void)state;
+    static const struct {
+        const char *mode;
+        enum probe_result result;
+        const char *words;
+    } cases[] = {
+        { "rows=B%C3%A4ckerei,M%26M", PROBE_PASS, "" },
+        { "rows=B%C3%A4ckerei", PROBE_FAIL, "it was a list of 2, is a list of 1" },
+        { "rows=B%C3%A4ckerei,Other", PROBE_FAIL, "[1] was \"M&M\", is \"Other\"" },
+        { "rows=-", PROBE_FAIL, "does not match \"<td>([^<]+)</td>\"" },
+    };
+    set_mode(cases[0].mode);
+    struct bench bench = bench_of("[Probe it]\nKind=http\nRequest=GET /rows\nSame=~<td>([^<]+)</td>\n");
+    json_t *baseline = settle_baseline(&bench);
+    for (size_t i = 0; i < ELEMENTS(cases); i++)
+        expect_look(&bench, cases[i].mode, cases[i].result, cases[i].words);
+    json_decref(baseline);
+    bench_done(&bench);
+}
+
 static void what_a_page_links_to_must_load(void **state) {
     (void)state;
     set_mode("page=good");
@@ -689,6 +710,7 @@ int main(void) {
         cmocka_unit_test(what_comes_after_a_failure_is_unknown),
         cmocka_unit_test(credentials_that_the_running_release_refuses_are_named),
         cmocka_unit_test(forms_with_a_csrf_field_and_cookies_are_chained),
+        cmocka_unit_test(lists_in_html_are_compared),
         cmocka_unit_test(headers_and_cookies_are_captured),
         cmocka_unit_test(secure_cookies_are_kept_where_a_proxy_ends_tls),
         cmocka_unit_test(the_baseline_is_compared_with),
