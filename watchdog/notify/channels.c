@@ -83,7 +83,6 @@ static int refuse(const struct settings *settings, const char *key, struct error
 
 /* One that is a credential as a whole can be looked at only when it is used. */
 static int check_address(const char *address, struct error *err) {
-    _cleanup_free_ char *url = NULL;
     int r = placeholders_check(address, err);
     if (r < 0 || string_starts_with(address, "%{"))
         return r;
