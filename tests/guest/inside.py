@@ -99,7 +99,9 @@ class Application:
         self.guest.run("systemctl", "reset-failed", self.unit, check=False)
 
     def journal(self, *arguments):
-        lines = self.guest.run("journalctl", "-o", "json", "--no-pager", *arguments).stdout.splitlines()
+        done = self.guest.run("journalctl", "-o", "json", "--no-pager", *arguments, check=False)
+        assert done.returncode in (0, 1) and not done.stderr, done  # 1: nothing was found
+        lines = done.stdout.splitlines()
         return [json.loads(line) for line in lines if line.startswith("{")]
 
     def main_pid(self):
