@@ -6,24 +6,30 @@
 
 #include "probes/docker.h"
 #include "probes/keys.h"
+#include "probes/placeholders.h"
 #include "watchdog/base/json.h"
 #include "watchdog/base/memory.h"
+#include "watchdog/docker/logs.h"
 
 #define RESTARTS_OF_A_LOOP 3
 #define UP_AFTER_RESTART (10 * USEC_PER_SEC)
 /* A daemon that is told to stop ends its containers before it ends itself. */
 #define DAEMON_STOP_TIME (30 * USEC_PER_SEC)
 #define DAEMON_START_TIME USEC_PER_MINUTE
+#define LAST_LINES 10
+#define LAST_LIMIT ((size_t)4096)
+#define WORDS_SHOWN 200
 #define STOP_TIME USEC_PER_MINUTE /* a stop takes as long as its stop_grace_period; longer ones are rare */
 
 struct finding {
     enum probe_result result;
     bool fatal;
     char *sentence; /* owned */
+    const struct container *container;
 };
 
 static struct finding found(enum probe_result result, bool fatal, char *sentence) {
-    return (struct finding){ result, fatal, sentence };
+    return (struct finding){ result, fatal, sentence, NULL };
 }
 
 static const char *name_of(const struct container *container) {
@@ -171,6 +177,7 @@ static struct finding judge_service(const struct probe_view *view, const struct 
             continue;
         any = true;
         struct finding finding = judge_container(view, facts, expected, container);
+        finding.container = container;
         json_t *before = json_object_get(facts->state, container->id);
         if (finding.result == PROBE_PASS)
             json_object_set_new(seen, container->id, json_integer(container->restart_count));
@@ -193,8 +200,21 @@ static struct finding judge_service(const struct probe_view *view, const struct 
     return worst;
 }
 
+char *containers_last_words(const char *log) {
+    const char *words = NULL;
+    size_t size = 0;
+    for (const char *at = log; *at; at += strcspn(at, "\r\n"), at += strspn(at, "\r\n")) {
+        size_t length = strcspn(at, "\r\n");
+        while (length > 0 && strchr(" \t", at[length - 1]))
+            length--;
+        if (length > 0)
+            words = at, size = length;
+    }
+    return words ? xstrndup(words, size) : NULL;
+}
+
 void containers_judge(const struct probe_view *view, const struct containers_facts *facts,
-                      struct probe_report *report) {
+                      struct probe_report *report, const struct container **ret_failed) {
     struct finding worst = found(PROBE_PASS, false, NULL);
     size_t looked_at = 0, others = 0;
     report->state = json_object();
@@ -213,6 +233,7 @@ void containers_judge(const struct probe_view *view, const struct containers_fac
     _cleanup_free_ char *sentence = worst.sentence;
     _cleanup_free_ char *more = others ? xasprintf(" (and %zu more)", others) : xstrdup("");
     report->measured = json_pack("{s:I}", "services", (json_int_t)looked_at);
+    *ret_failed = worst.container;
     report->ready = worst.result == PROBE_PASS && says_ready(view, facts);
     if (worst.result == PROBE_PASS)
         probe_pass(report, "%zu %s as expected", looked_at, looked_at == 1 ? "service runs" : "services run");
@@ -224,7 +245,37 @@ void containers_judge(const struct probe_view *view, const struct containers_fac
         probe_fail(report, "%s%s", sentence, more);
 }
 
+static int take_log(void *userdata, enum frame_stream stream, const char *data, size_t size) {
+    (void)stream;
+    buffer_append(userdata, data, size);
+    return 0;
+}
+
+/* That it ended is what Docker knows; why is what it said last. Where its log cannot be read, the sentence
+ * stays as it is. */
+static void tell_last_words(const struct probe_look *look, const struct container *container,
+                            struct probe_report *report) {
+    _cleanup_buffer_ struct buffer log = { 0 };
+    _cleanup_error_ struct error err = ERROR_NONE;
+    const struct logs logs = { .container = container->id,
+                               .since = look->view->since_realtime,
+                               .tail = LAST_LINES,
+                               .limit = LAST_LIMIT,
+                               .on_data = take_log,
+                               .userdata = &log,
+                               .deadline = look->deadline };
+    if (engine_logs(look->view->engine, &logs, &err) < 0 || log.size == 0)
+        return;
+    _cleanup_free_ char *words = containers_last_words(log.text);
+    if (!words)
+        return;
+    replace_string(report->evidence, secrets_excerpt(NULL, log.text, log.size, LAST_LIMIT));
+    _cleanup_free_ char *shown = secrets_excerpt(NULL, words, strlen(words), WORDS_SHOWN);
+    replace_string(report->sentence, xasprintf("%s; the last it said: %s", report->sentence, shown));
+}
+
 static void run(const struct probe_look *look, struct probe_report *report) {
+    const struct container *failed = NULL;
     _cleanup_error_ struct error err = ERROR_NONE;
     struct containers_facts facts = { .now_realtime = clock_realtime(), .state = look->state };
     if (probe_docker_containers(look, &facts.containers, &facts.count, &err) < 0) {
@@ -233,7 +284,10 @@ static void run(const struct probe_look *look, struct probe_report *report) {
     }
     usec_t daemon = docker_daemon_started(look->view->engine), machine = machine_booted();
     facts.daemon_started = daemon > machine ? daemon : machine;
-    containers_judge(look->view, &facts, report);
+    containers_judge(look->view, &facts, report, &failed);
+    if (failed && report->result == PROBE_FAIL && !failed->oom_killed &&
+        (report->fatal || !string_equal(failed->status, "running")))
+        tell_last_words(look, failed, report);
 }
 
 static const struct probe_key keys[] = { { 0 } };

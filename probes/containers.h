@@ -14,8 +14,12 @@ struct containers_facts {
     const json_t *state; /* of the previous look: container id → restart count when it was last seen well */
 };
 
+/* The last line of a log that says something, for a sentence; owned by the caller. NULL: it says nothing. */
+char *containers_last_words(const char *log);
+
 /*
- * Fills in result, sentence, measured, answer and state.
+ * Fills in result, sentence, measured, answer and state. @ret_failed: the container that the sentence is
+ * about, borrowed from @facts; NULL: none.
  *
  * | a container of an expected service                       | is              |
  * | there is none, created, being removed, other image        | fail            |
@@ -35,4 +39,4 @@ struct containers_facts {
  * does to the application the other probes see |
  */
 void containers_judge(const struct probe_view *view, const struct containers_facts *facts,
-                      struct probe_report *report);
+                      struct probe_report *report, const struct container **ret_failed);

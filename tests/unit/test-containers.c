@@ -50,7 +50,10 @@ static struct probe_report judge(const struct facts *facts) {
                                             .now_realtime = NOW,
                                             .daemon_started = facts->daemon_started,
                                             .state = state };
-    containers_judge(&view, &world, &report);
+    const struct container *failed;
+    containers_judge(&view, &world, &report, &failed);
+    if (report.result != PROBE_PASS && facts->container.service)
+        assert_true(!failed || failed == &facts->container);
     return report;
 }
 
@@ -229,15 +232,35 @@ static void the_worst_of_several_is_named_and_the_others_counted(void **state) {
     const struct probe_view view = { .since_realtime = SWITCH, .expected = expected, .expected_count = 3 };
     const struct containers_facts facts = { .containers = containers, .count = 3, .now_realtime = NOW };
     struct probe_report report = { 0 };
-    containers_judge(&view, &facts, &report);
+    const struct container *failed;
+    containers_judge(&view, &facts, &report, &failed);
     assert_string_equal(report.sentence, "service \"b\" ran out of memory (OOM-killed) (and 1 more)");
     assert_true(report.fatal);
     assert_int_equal(json_object_size(report.state), 1);
     probe_report_done(&report);
 }
 
+static void the_last_words_are_the_last_line_that_says_something(void **state) {
+    (void)state;
+    static const struct {
+        const char *log, *words;
+    } cases[] = {
+        { "", NULL },
+        { "\n \n\r\n", NULL },
+        { "starting\nSECRET_KEY: is not set\n", "SECRET_KEY: is not set" },
+        { "starting\r\nno\r\n\r\n  \n", "no" },
+        { "cut", "cut" },
+    };
+    for (size_t i = 0; i < ELEMENTS(cases); i++) {
+        _cleanup_free_ char *words = containers_last_words(cases[i].log);
+        if (!string_equal(words, cases[i].words))
+            fail_msg("%s: %s", cases[i].log, words ? words : "none");
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_last_words_are_the_last_line_that_says_something),
         cmocka_unit_test(what_runs_as_it_should_passes),
         cmocka_unit_test(what_is_on_its_way_fails_but_is_not_fatal),
         cmocka_unit_test(a_health_check_of_what_changes_says_that_it_has_started),
