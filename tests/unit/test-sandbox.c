@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/openat2.h>
 #include <netdb.h>
 #include <pthread.h>
 #include <sched.h>
@@ -246,6 +247,47 @@ static void the_socket_of_another_user_stays_within_reach(void **state) {
     assert_int_equal(attempt_in(&(struct sandbox){ .kind = SANDBOX_LOOK }, reach_socket), EACCES);
 }
 
+static pid_t container; /* the first process of something like one */
+
+/* As reach.c does it, and sessions.c. */
+static int look_into_container(void) {
+    struct open_how how = { .flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT };
+    _cleanup_free_ char *path = xasprintf("/proc/%d/root", (int)container),
+                        *namespace = xasprintf("/proc/%d/ns/mnt", (int)container);
+    struct stat status;
+    _cleanup_close_ int root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (root < 0 || stat(namespace, &status) < 0)
+        return errno;
+    _cleanup_close_ int inside = (int)syscall(SYS_openat2, root, "/tmp", &how, sizeof(how));
+    return failure(inside);
+}
+
+static void the_way_into_a_container_is_open_to_those_that_need_it(void **state) {
+    (void)state;
+    int ready[2];
+    assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+    container = fork();
+    assert_true(container >= 0);
+    if (container == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        bool made = unshare(CLONE_NEWNS) == 0 && write(ready[1], "x", 1) == 1;
+        close(ready[1]);
+        while (made)
+            pause();
+        _exit(0);
+    }
+    close(ready[1]);
+    char letter;
+    bool made = read(ready[0], &letter, 1) == 1; /* else not as root, which alone may */
+    close(ready[0]);
+    int database = made ? attempt(SANDBOX_DATABASE, look_into_container) : 0,
+        look = made ? attempt(SANDBOX_LOOK, look_into_container) : EACCES;
+    kill(container, SIGKILL);
+    waitpid(container, NULL, 0);
+    assert_int_equal(database, 0);
+    assert_int_equal(look, EACCES);
+}
+
 static const char *opened;
 static int open_it(void) {
     _cleanup_free_ char *path = xasprintf("%s/%s", place, opened);
@@ -409,6 +451,7 @@ int main(void) {
         cmocka_unit_test(what_is_given_up_cannot_be_called),
         cmocka_unit_test(capabilities_go_but_for_what_the_kind_needs),
         cmocka_unit_test(the_socket_of_another_user_stays_within_reach),
+        cmocka_unit_test(the_way_into_a_container_is_open_to_those_that_need_it),
         cmocka_unit_test(closed_directories_cannot_be_looked_into),
         cmocka_unit_test(what_looks_need_still_works),
         cmocka_unit_test(programs_are_run_as_before),
