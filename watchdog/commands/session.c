@@ -26,18 +26,17 @@ void session_done(struct session *session) {
     free(session->app);
 }
 
+/* In a unit the line goes to the journal once, with its fields; a person at a terminal is told there. */
 enum exit_code session_fail(struct session *session, enum exit_code code, const struct error *err) {
     _cleanup_free_ char *app = NULL;
-    if (!journal_available())
+    if (!session->watcher.terminal.silent || !journal_available())
         return (enum exit_code)command_fail(session->options, code, err);
     (void)settings_app_name(session->options->app, &app, NULL);
     const struct journal journal = { .app = app };
     journal_send(&journal, EVENT_FAILURE, &(struct journal_fields){ .reason = error_text(err) }, "%s",
                  error_text(err));
     journal_settle();
-    /* In a unit, what is written to standard error is in the journal a second time. */
-    return session->watcher.terminal.silent ? code
-                                            : (enum exit_code)command_fail(session->options, code, err);
+    return code;
 }
 
 int session_configure(struct session *session, const struct options *options, struct error *err) {

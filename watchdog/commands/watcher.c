@@ -51,8 +51,12 @@ static void on_opened(void *userdata, const struct record *record) {
 
 /* Of the configuration that goes with the transaction, as recovery knows no other. */
 static struct measure *metrics_of(struct watcher *watcher, const struct record *record) {
-    if (watcher->measure.state && !watcher->measure.textfile)
-        watcher->measure.textfile = watcher->textfile = measure_textfile(watcher->measure.state, record);
+    if (watcher->measure.state && !string_equal(watcher->measured, record->id)) {
+        measure_done(&watcher->measure);
+        replace_string(watcher->measured, xstrdup(record->id));
+        replace_string(watcher->textfile, measure_textfile(watcher->measure.state, record));
+        watcher->measure.textfile = watcher->textfile;
+    }
     return &watcher->measure;
 }
 
@@ -174,6 +178,7 @@ void watcher_done(struct watcher *watcher) {
     free(watcher->status);
     measure_done(&watcher->measure);
     free(watcher->textfile);
+    free(watcher->measured);
 }
 
 static void print_probes(struct watcher *watcher, const json_t *reports) {

@@ -19,7 +19,8 @@ struct watcher {
     char *app;              /* of the transaction that runs; NULL: none yet */
     char *status;           /* what systemd was told last */
     struct measure measure; /* .state borrowed, NULL: no metrics; .textfile is @textfile */
-    char *textfile;         /* of the transaction that runs */
+    char *textfile;         /* of the transaction @measured */
+    char *measured;         /* its id */
 };
 
 /* @json: the terminal is standard error, as standard output belongs to the result. */
