@@ -14,20 +14,13 @@
 #include "probes/look.h"
 #include "probes/masking.h"
 #include "probes/memory.h"
+#include "watchdog/base/aside.h"
 #include "watchdog/base/json.h"
 #include "watchdog/base/memory.h"
 #include "watchdog/base/process.h"
 
-#if defined(__SANITIZE_ADDRESS__)
-#define HAS_ADDRESS_SANITIZER 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define HAS_ADDRESS_SANITIZER 1
-#endif
-#endif
-
 #define CHILDREN_LIMIT 6
-#define CHILD_MEMORY ((rlim_t)2 * 1024 * 1024 * 1024)
+#define CHILD_MEMORY ((size_t)2 * 1024 * 1024 * 1024)
 #define MESSAGE_LIMIT ((size_t)128 * 1024 * 1024)
 #define BEGIN_TIME (10 * USEC_PER_SEC)
 
@@ -70,19 +63,11 @@ static bool is_host(const struct round *round, const struct lane *lane) {
     return lane->number == round->set->lanes;
 }
 
-/* A runaway program wants all memory: it gets an abort in its child. Address space means nothing under a
- * sanitizer. */
+/* A runaway program wants all memory: it gets an abort in its child. */
 static void limit_child(void) {
     const struct rlimit no_core = { 0, 0 };
     setrlimit(RLIMIT_CORE, &no_core);
-#ifndef HAS_ADDRESS_SANITIZER
-    /* the soft one alone: a command that is run from here may have more */
-    struct rlimit memory;
-    if (getrlimit(RLIMIT_AS, &memory) == 0 && memory.rlim_max > CHILD_MEMORY) {
-        memory.rlim_cur = CHILD_MEMORY;
-        setrlimit(RLIMIT_AS, &memory);
-    }
-#endif
+    aside_bound_memory(CHILD_MEMORY);
 }
 
 static _Noreturn void become(struct round *round, const struct lane *lane, int fd, pid_t parent) {

@@ -6,13 +6,26 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define END_TIME USEC_PER_SEC
 #define PAUSE (2 * USEC_PER_MSEC)
+
+#if defined(__SANITIZE_ADDRESS__)
+#define HAS_ADDRESS_SANITIZER true
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define HAS_ADDRESS_SANITIZER true
+#endif
+#endif
+#ifndef HAS_ADDRESS_SANITIZER
+#define HAS_ADDRESS_SANITIZER false
+#endif
 
 int aside_start(int (*function)(int fd, void *userdata), void *userdata, struct aside *ret,
                 struct error *err) {
@@ -117,4 +130,12 @@ void aside_drop(struct aside *aside) {
         return;
     end(aside->pid);
     forget(aside);
+}
+
+void aside_bound_memory(size_t bytes) {
+    struct rlimit memory;
+    if (HAS_ADDRESS_SANITIZER || getrlimit(RLIMIT_AS, &memory) < 0 || memory.rlim_max <= bytes)
+        return;
+    memory.rlim_cur = bytes;
+    setrlimit(RLIMIT_AS, &memory);
 }

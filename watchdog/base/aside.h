@@ -30,5 +30,10 @@ int aside_start(int (*function)(int fd, void *userdata), void *userdata, struct 
 int aside_finish(struct aside *aside, usec_t deadline, size_t limit, struct buffer *output,
                  struct error *err);
 
+/* Bounds the address space of this process, a child: who wants more gets an abort. The soft limit alone, so
+ * that a program that is run from here can be given more; nothing under a sanitizer, to which address space
+ * means nothing. */
+void aside_bound_memory(size_t bytes);
+
 /* Ends it at once, where there is one. */
 void aside_drop(struct aside *aside);

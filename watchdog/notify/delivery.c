@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "probes/jq.h"
@@ -19,7 +18,7 @@
 #include "watchdog/notify/program.h"
 #include "watchdog/notify/wording.h"
 
-#define CHILD_MEMORY ((rlim_t)1024 * 1024 * 1024)
+#define CHILD_MEMORY ((size_t)1024 * 1024 * 1024)
 #define REASON_LIMIT ((size_t)4096)
 #define FAILED 1                 /* exit status of the child */
 #define GRACE (5 * USEC_PER_SEC) /* for the child to say that its time is over */
@@ -184,13 +183,9 @@ struct attempt {
 static int try_it(int fd, void *userdata) {
     const struct attempt *attempt = userdata;
     _cleanup_error_ struct error err = ERROR_NONE;
-    struct rlimit memory;
     /* what is a bound for jq is too little address space for some languages' runtimes */
-    if (attempt->channel->kind != CHANNEL_COMMAND && getrlimit(RLIMIT_AS, &memory) == 0 &&
-        memory.rlim_max > CHILD_MEMORY) {
-        memory.rlim_cur = CHILD_MEMORY;
-        setrlimit(RLIMIT_AS, &memory);
-    }
+    if (attempt->channel->kind != CHANNEL_COMMAND)
+        aside_bound_memory(CHILD_MEMORY);
     close_range(3, ~0U, CLOSE_RANGE_CLOEXEC); /* no program gets what this process has open */
     int r = deliver_now(attempt->settings, attempt->channel, attempt->message, attempt->host,
                         attempt->deadline, &err);
