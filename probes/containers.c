@@ -13,6 +13,7 @@
 
 #define RESTARTS_OF_A_LOOP 3
 #define UP_AFTER_RESTART (10 * USEC_PER_SEC)
+#define CALM_AFTER_A_LOOP USEC_PER_MINUTE /* Docker waits so long at most before it restarts once more */
 /* A daemon that is told to stop ends its containers before it ends itself. */
 #define DAEMON_STOP_TIME (30 * USEC_PER_SEC)
 #define DAEMON_START_TIME USEC_PER_MINUTE
@@ -52,6 +53,21 @@ static bool was_restarted_by_the_daemon(const struct containers_facts *facts,
 static bool was_stopped_by_hand(const struct probe_view *view, const struct container *container) {
     usec_t asked = (usec_t)json_get_integer(json_object_get(view->signs, container->id), "stopped", 0);
     return asked && is_between(container->finished + USEC_PER_SEC, asked, asked + STOP_TIME);
+}
+
+/* Before an upgrade nothing is known of its past: a service that is in a crash loop runs between two
+ * restarts, too. */
+static struct finding judge_calm(const struct containers_facts *facts, const struct container *container) {
+    usec_t age = facts->now_realtime > container->started ? facts->now_realtime - container->started : 0;
+    usec_t calm = container->restart_count >= RESTARTS_OF_A_LOOP ? CALM_AFTER_A_LOOP : UP_AFTER_RESTART;
+    if (container->restart_count == 0 || age >= calm || string_equal(container->health, "healthy") ||
+        was_restarted_by_the_daemon(facts, container))
+        return found(PROBE_PASS, false, NULL);
+    return found(PROBE_FAIL, false,
+                 xasprintf("service \"%s\" was restarted %d %s, the last time %llu s ago, exit status %d",
+                           name_of(container), (int)container->restart_count,
+                           container->restart_count == 1 ? "time" : "times",
+                           (unsigned long long)(age / USEC_PER_SEC), container->exit_code));
 }
 
 /* How often Docker restarted it: since the switch before the first full pass, since it was last seen well
@@ -122,8 +138,10 @@ static struct finding judge_running(const struct probe_view *view, const struct 
         return found(is_new ? PROBE_UNKNOWN : PROBE_FAIL, false,
                      xasprintf("service \"%s\" is still starting", name));
     /* the database's restarts are none of the release's, once it runs again */
-    return expected->is_database ? found(PROBE_PASS, false, NULL)
-                                 : judge_restarts(view, facts, container, false);
+    if (expected->is_database)
+        return found(PROBE_PASS, false, NULL);
+    return view->since_realtime == 0 ? judge_calm(facts, container)
+                                     : judge_restarts(view, facts, container, false);
 }
 
 static struct finding judge_container(const struct probe_view *view, const struct containers_facts *facts,

@@ -103,6 +103,32 @@ static void what_is_on_its_way_fails_but_is_not_fatal(void **state) {
     CASE("restarting", (c->status = "restarting", c->restart_count = 1), PROBE_FAIL, false, "restarting");
 }
 
+static void a_crash_loop_is_no_baseline_though_it_runs_at_the_moment(void **state) {
+    (void)state;
+    CASE("restarted just now",
+         (c->restart_count = 1, c->started = NOW - 3 * SECOND, c->exit_code = 2,
+          facts.view.since_realtime = 0),
+         PROBE_FAIL, false, "restarted 1 time, the last time 3 s ago, exit status 2");
+    CASE("again and again",
+         (c->restart_count = 3, c->started = NOW - 40 * SECOND, facts.view.since_realtime = 0), PROBE_FAIL,
+         false, "restarted 3 times");
+    CASE("once, a while ago",
+         (c->restart_count = 2, c->started = NOW - 11 * SECOND, facts.view.since_realtime = 0), PROBE_PASS,
+         false, "");
+    CASE("healthy",
+         (c->restart_count = 9, c->started = NOW - 3 * SECOND, c->health = "healthy",
+          facts.view.since_realtime = 0),
+         PROBE_PASS, false, "");
+    CASE("by a restart of Docker",
+         (c->restart_count = 3, c->started = NOW - 3 * SECOND, c->finished = NOW - 6 * SECOND,
+          facts.daemon_started = NOW - 5 * SECOND, facts.view.since_realtime = 0),
+         PROBE_PASS, false, "");
+    CASE("the database",
+         (c->restart_count = 3, c->started = NOW - 3 * SECOND, facts.expected.is_database = true,
+          facts.view.since_realtime = 0),
+         PROBE_PASS, false, "");
+}
+
 static void a_health_check_of_what_changes_says_that_it_has_started(void **state) {
     (void)state;
     static const struct {
@@ -263,6 +289,7 @@ int main(void) {
         cmocka_unit_test(the_last_words_are_the_last_line_that_says_something),
         cmocka_unit_test(what_runs_as_it_should_passes),
         cmocka_unit_test(what_is_on_its_way_fails_but_is_not_fatal),
+        cmocka_unit_test(a_crash_loop_is_no_baseline_though_it_runs_at_the_moment),
         cmocka_unit_test(a_health_check_of_what_changes_says_that_it_has_started),
         cmocka_unit_test(one_restart_while_waiting_for_the_database_is_forgiven),
         cmocka_unit_test(fatal_signs_are_fatal),
