@@ -12,12 +12,12 @@ static const char *meaning(const char *result) {
     static const struct {
         const char *result, *meaning;
     } meanings[] = {
-        { "start-limit-hit", "it failed again and again, and is not started any more for now" },
-        { "watchdog", "its main loop stood still, systemd killed it, and does not start it again for now" },
+        { "start-limit-hit", "it failed again and again, and is not started any more for a while" },
+        { "watchdog", "its main loop stood still, systemd killed it, and does not start it again for a while" },
         { "timeout", "it did not start or stop in its time" },
-        { "signal", "it was killed by a signal, and is not started again for now" },
-        { "core-dump", "it crashed, and is not started again for now" },
-        { "oom-kill", "it was killed for want of memory, and is not started again for now" },
+        { "signal", "it was killed by a signal, and is not started again for a while" },
+        { "core-dump", "it crashed, and is not started again for a while" },
+        { "oom-kill", "it was killed for want of memory, and is not started again for a while" },
         { "resources", "systemd could not start it" },
     };
     for (size_t i = 0; i < ELEMENTS(meanings); i++)
