@@ -13,7 +13,8 @@ static const char *meaning(const char *result) {
         const char *result, *meaning;
     } meanings[] = {
         { "start-limit-hit", "it failed again and again, and is not started any more for a while" },
-        { "watchdog", "its main loop stood still, systemd killed it, and does not start it again for a while" },
+        { "watchdog",
+          "its main loop stood still, systemd killed it, and does not start it again for a while" },
         { "timeout", "it did not start or stop in its time" },
         { "signal", "it was killed by a signal, and is not started again for a while" },
         { "core-dump", "it crashed, and is not started again for a while" },

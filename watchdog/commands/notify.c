@@ -154,10 +154,14 @@ static int send_waiting(const struct options *options, const char *app, const st
                         const char *wrong) {
     _cleanup_error_ struct error err = ERROR_NONE;
     struct send_result result = { 0 };
-    int r = options->unit ? look_at_unit(options, app, wrong, &err) : 0;
-    if (r < 0)
-        command_warn("%s", error_text(&err));
-    r = send_spool(options->state_directory, settings, !options->unit, deadline_in(SEND_TIME), &result, &err);
+    usec_t deadline = deadline_in(SEND_TIME);
+    int r = 0;
+    /* Twice: a unit that fails while this one is at work does not start it once more. */
+    for (int i = 0; i < (options->unit ? 2 : 1) && r >= 0; i++) {
+        if (options->unit && look_at_unit(options, app, wrong, &err) < 0)
+            command_warn("%s", error_text(&err));
+        r = send_spool(options->state_directory, settings, !options->unit, deadline, &result, &err);
+    }
     int status = r == -EBUSY ? EXIT_LOCKED : EXIT_NOT_SENT;
     status = r < 0 ? command_fail(options, status, &err) : print_result(options, &result);
     send_result_done(&result);

@@ -158,13 +158,15 @@ static enum exit_code recover_all(const struct options *options) {
         _cleanup_error_ struct error failure = ERROR_NONE;
         enum exit_code code;
         int r = see_to(options, names[i], &code, &failure);
+        struct options of_one = *options;
+        of_one.app = names[i];
         if (r < 0)
             command_warn("%s", error_text(&failure));
-        if (r == 0) {
-            struct options of_one = *options;
-            of_one.app = names[i];
+        /* Something is open, and its unit may not have come up: past its start limit it does not. */
+        if (r != 0)
+            tell_failed(&of_one, names[i]);
+        else
             tell_spooled(&of_one, names[i], false);
-        }
         if (r != 0) {
             json_t *row = json_object();
             json_object_set_new(row, "app", json_text_string(names[i]));

@@ -23,12 +23,9 @@ static int send_here(const struct options *options, struct error *err) {
     return r;
 }
 
-void tell_spooled(const struct options *options, const char *app, bool wait) {
+static void tell(const struct options *options, const char *app, bool wait) {
     _cleanup_error_ struct error err = ERROR_NONE;
     _cleanup_unit_ struct unit unit = { 0 };
-    _cleanup_free_ char *directory = xasprintf("%s/%s", options->state_directory, app);
-    if (!spool_due(directory, clock_realtime()))
-        return;
     int r = unit_find_notify(options, app, &unit, &err);
     if (r > 0)
         r = unit_start(&unit, false, &err);
@@ -36,4 +33,14 @@ void tell_spooled(const struct options *options, const char *app, bool wait) {
         r = send_here(options, &err);
     if (r < 0 && err.number != EBUSY)
         command_warn("nobody was told yet: %s", error_text(&err));
+}
+
+void tell_spooled(const struct options *options, const char *app, bool wait) {
+    _cleanup_free_ char *directory = xasprintf("%s/%s", options->state_directory, app);
+    if (spool_due(directory, clock_realtime()))
+        tell(options, app, wait);
+}
+
+void tell_failed(const struct options *options, const char *app) {
+    tell(options, app, false);
 }

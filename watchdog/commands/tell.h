@@ -8,3 +8,7 @@
  * is sent by this process, a minute at most. Nothing where nothing is due. That it could not be done is told
  * on standard error and changes nothing else: the next run, or recovery, does it. */
 void tell_spooled(const struct options *options, const char *app, bool wait);
+
+/* The application's unit may have failed: its notify unit looks whether that is news. What was told is
+ * not told again. */
+void tell_failed(const struct options *options, const char *app);

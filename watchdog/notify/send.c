@@ -152,7 +152,6 @@ int send_spool(const char *state_directory, const struct settings *settings, boo
         .state_directory = state_directory, .settings = settings, .deadline = deadline, .result = ret
     };
     bool any = true;
-    *ret = (struct send_result){ 0 };
     sender.directory = xasprintf("%s/%s", state_directory, settings->app);
     _cleanup_free_ char *directory = sender.directory;
     _cleanup_close_ int lock = -1;

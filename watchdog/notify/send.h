@@ -19,7 +19,7 @@ void send_result_done(struct send_result *result);
  * first, until
  * @deadline: no attempt is begun after it. A message that could not be sent stays and is tried again later,
  * less and less often, until SEND_GIVEN_UP_AFTER. What happened goes to the journal. Returns 0, -EBUSY when
- * another process does it already, or -errno. */
+ * another process does it already, or -errno. What is in *ret is added to. */
 int send_spool(const char *state_directory, const struct settings *settings, bool now, usec_t deadline,
                struct send_result *ret, struct error *err);
 
