@@ -45,7 +45,7 @@ int failure_of_unit(const char *name, const struct unit_state *state, bool told,
     case EXIT_INCOMPLETE:
         if (told)
             return 0;
-        *ret = xasprintf("%s: a transaction could not be ended, and its record could not be written", name);
+        *ret = xasprintf("%s: a transaction could not be ended", name);
         return 1;
     case EXIT_DONE:
     case EXIT_ABORTED:

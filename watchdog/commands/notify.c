@@ -59,7 +59,8 @@ static int find_settings(const struct options *options, const char *app, struct 
     return 0;
 }
 
-/* Has the unit ended badly, without a transaction having told of it? Then that goes into the spool. */
+/* Has the unit ended badly, without a transaction having told of it? Then that goes into the spool: once for
+ * a transaction that is open, however often it is tried. */
 static int look_at_unit(const struct options *options, const char *app, const char *wrong,
                         struct error *err) {
     _cleanup_unit_ struct unit unit = { 0 };
@@ -76,13 +77,14 @@ static int look_at_unit(const struct options *options, const char *app, const ch
         r = state_open(options->state_directory, app, true, &of_app, err);
     if (r < 0)
         return r;
-    (void)state_load(of_app, &record, NULL);
+    int loaded = state_load(of_app, &record, NULL);
     bool told = record && record->outcome == OUTCOME_ROLLBACK_FAILED;
     if (!failure_of_unit(unit.name, &state, told, wrong, &detail))
         return 0;
-    _cleanup_message_ struct message *message = message_new(app, MESSAGE_FAILED, state.invocation);
+    _cleanup_message_ struct message *message =
+        message_new(app, MESSAGE_FAILED, record ? record->id : state.invocation);
     message->detail = take_ptr(detail);
-    message->open = record != NULL;
+    message->open = loaded != -ENOENT; /* a damaged one too */
     return spool_put(of_app->directory, message, err);
 }
 

@@ -3,6 +3,7 @@
 #include "watchdog/commands/tell.h"
 
 #include <errno.h>
+#include <systemd/sd-daemon.h>
 
 #include "watchdog/commands/command.h"
 #include "watchdog/commands/unit.h"
@@ -10,6 +11,7 @@
 #include "watchdog/notify/spool.h"
 
 #define SEND_TIME USEC_PER_MINUTE
+#define BUS_EXTENSION USEC_PER_MINUTE
 
 static int send_here(const struct options *options, struct error *err) {
     _cleanup_settings_ struct settings *settings = NULL;
@@ -26,6 +28,9 @@ static int send_here(const struct options *options, struct error *err) {
 static void tell(const struct options *options, const char *app, bool wait) {
     _cleanup_error_ struct error err = ERROR_NONE;
     _cleanup_unit_ struct unit unit = { 0 };
+    /* The main loop stands still meanwhile, in a unit: a slow bus is no reason to be killed. */
+    (void)sd_notifyf(0, "EXTEND_TIMEOUT_USEC=%llu", (unsigned long long)BUS_EXTENSION);
+    (void)sd_notify(0, "WATCHDOG=1");
     int r = unit_find_notify(options, app, &unit, &err);
     if (r > 0)
         r = unit_start(&unit, false, &err);

@@ -12,6 +12,7 @@
 #include "watchdog/transaction/state.h"
 
 #define BUS_TIME (20 * USEC_PER_SEC)
+#define NOTIFY_BUS_TIME (3 * USEC_PER_SEC) /* what waits in the spool can wait for another occasion */
 #define MANAGER "org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager"
 
 void unit_done(struct unit *unit) {
@@ -72,8 +73,8 @@ static int load(struct unit *unit, struct error *err) {
     return string_equal(loaded, "loaded");
 }
 
-static int find(const struct options *options, const char *prefix, const char *app, struct unit *ret,
-                struct error *err) {
+static int find(const struct options *options, const char *prefix, const char *app, usec_t patience,
+                struct unit *ret, struct error *err) {
     _cleanup_unit_ struct unit unit = { .name = xasprintf("%s@%s.service", prefix, app) };
     bool theirs = string_equal(options->config_directory, SETTINGS_DIRECTORY) &&
                   string_equal(options->state_directory, STATE_DIRECTORY) &&
@@ -84,7 +85,7 @@ static int find(const struct options *options, const char *prefix, const char *a
     if (r < 0)
         return error_errno(err, -r,
                            "cannot speak to systemd (with --here the command does it in its own process)");
-    (void)sd_bus_set_method_call_timeout(unit.bus, BUS_TIME);
+    (void)sd_bus_set_method_call_timeout(unit.bus, patience);
     r = load(&unit, err);
     if (r <= 0)
         return r;
@@ -94,13 +95,13 @@ static int find(const struct options *options, const char *prefix, const char *a
 }
 
 int unit_find(const struct options *options, const char *app, struct unit *ret, struct error *err) {
-    return find(options, "upgrade-watchdog", app, ret, err);
+    return find(options, "upgrade-watchdog", app, BUS_TIME, ret, err);
 }
 
 int unit_find_notify(const struct options *options, const char *app, struct unit *ret, struct error *err) {
     struct options anywhere = *options;
     anywhere.here = false; /* where the transaction runs says nothing of where messages are sent */
-    return find(&anywhere, "upgrade-watchdog-notify", app, ret, err);
+    return find(&anywhere, "upgrade-watchdog-notify", app, NOTIFY_BUS_TIME, ret, err);
 }
 
 static int invocation(const struct unit *unit, char text[33]) {

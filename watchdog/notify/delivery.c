@@ -205,5 +205,7 @@ int deliver(const struct settings *settings, const struct channel *channel, cons
     if (r < 0)
         return r;
     r = aside_finish(&aside, attempt.deadline + GRACE, REASON_LIMIT + 1, &reason, err);
-    return r == FAILED ? error_set(err, EIO, "%s", reason.text ? reason.text : "it failed") : r;
+    if (r > 0)
+        return error_set(err, EIO, "%s", reason.text ? reason.text : "it failed");
+    return r;
 }

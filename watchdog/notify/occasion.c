@@ -7,9 +7,10 @@
 #include "watchdog/base/digest.h"
 #include "watchdog/base/json.h"
 
-static bool same_transaction(const json_t *one, const json_t *two) {
-    const char *id = json_get_string(one, "id", NULL);
-    return id && string_equal(id, json_get_string(two, "id", NULL));
+/* Ids begin with their time. A message that could not be sent is looked at again when newer ones are closed.
+ */
+static bool is_before(const json_t *one, const json_t *two) {
+    return strcmp(json_get_string(one, "id", ""), json_get_string(two, "id", "")) < 0;
 }
 
 /* Up to and with this one. */
@@ -18,7 +19,7 @@ static unsigned refusals_in_a_row(const struct message *message, const json_t *h
     size_t i;
     const json_t *earlier;
     json_array_foreach(history, i, earlier) {
-        if (same_transaction(earlier, message->transaction) || json_get_boolean(earlier, "known_bad", 0) ||
+        if (!is_before(earlier, message->transaction) || json_get_boolean(earlier, "known_bad", 0) ||
             !string_equal(json_get_string(earlier, "kind", "upgrade"), "upgrade"))
             continue;
         if (!string_equal(json_get_string(earlier, "outcome", ""), "refused"))

@@ -13,8 +13,8 @@
  * The word of On= that @message is about, or NULL where it is nothing for a person: "refused-again" for the
  * third refusal in a row, "refused" for each other one; none for a start, for a rollback that a person asked
  * for, and for an end that was told before.
- * @history: the closed transactions before it, newest first, as history_read() gives them; refusals of a
- * known-bad release neither count in a row nor end it.
+ * @history: the closed transactions, newest first, as history_read() gives them: those before it count;
+ * refusals of a known-bad release neither count in a row nor end it.
  */
 const char *occasion_word(const struct message *message, const json_t *history);
 

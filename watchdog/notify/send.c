@@ -13,6 +13,7 @@
 #include "watchdog/notify/occasion.h"
 #include "watchdog/notify/spool.h"
 
+#define ATTEMPTS_LEAST 10
 #define HISTORY_LIMIT 60 /* closed transactions that a row of refusals is looked for in */
 
 void send_result_done(struct send_result *result) {
@@ -92,19 +93,28 @@ static int finish(struct sender *sender, const struct message *message, bool wan
     return r < 0 ? r : 0;
 }
 
-/* Later, or never. */
-static int put_off(struct sender *sender, struct message *message, struct error *err) {
+/* Before it is tried: whatever dies in between, it is not tried again at once, and again. */
+static int note_attempt(struct sender *sender, struct message *message, struct error *err) {
+    message->attempts++;
+    message->retry = clock_realtime() + message_pause(message->attempts);
+    return spool_put(sender->directory, message, err);
+}
+
+/* Later, or never: a beginning that is told after its end would look like another one. */
+static int put_off(struct sender *sender, const struct message *message, struct error *err) {
     usec_t now = clock_realtime();
     struct journal journal = journal_of(message);
-    if (now > message->created && now - message->created > SEND_GIVEN_UP_AFTER) {
+    if (message->kind == MESSAGE_STARTED)
+        return spool_remove(sender->directory, message, false, err);
+    /* attempts too: a clock that was set has not waited */
+    if (now > message->created && now - message->created > SEND_GIVEN_UP_AFTER &&
+        message->attempts > ATTEMPTS_LEAST) {
         journal_send(&journal, EVENT_NOT_TOLD, NULL, "the message \"%s\" is given up after three days",
                      message_kind_name((enum message_kind)message->kind));
         return spool_remove(sender->directory, message, false, err);
     }
-    message->attempts++;
-    message->retry = now + message_pause(message->attempts);
     sender->result->waiting++;
-    return spool_put(sender->directory, message, err);
+    return 0;
 }
 
 static bool was_told(const struct sender *sender, const struct message *message) {
@@ -119,9 +129,12 @@ static int send_one(struct sender *sender, struct message *message, struct error
     if (r < 0)
         return r;
     bool wanted = occasion_wanted(sender->settings, message, history) && !was_told(sender, message);
+    _cleanup_error_ struct error full = ERROR_NONE;
+    (void)note_attempt(sender, message, &full); /* somebody is told on a full disk, too */
     r = try_channels(sender, message, wanted, err);
-    if (r < 0)
-        return r;
+    if (r < 0) /* who has it cannot be written down: it goes, which needs no room, rather than be told all
+                  night */
+        return spool_remove(sender->directory, message, false, NULL) < 0 ? r : 0;
     r = r > 0 ? finish(sender, message, wanted, err) : put_off(sender, message, err);
     return r < 0 ? r : 0;
 }
