@@ -91,6 +91,18 @@ static void the_third_refusal_in_a_row_is_told_and_no_other(void **state) {
     }
 }
 
+static void what_came_later_changes_nothing(void **state) {
+    (void)state;
+    static const char *const later[] = { "refused", "upgraded" };
+    for (size_t i = 0; i < ELEMENTS(later); i++) {
+        _cleanup_message_ struct message *message = message_of(MESSAGE_REFUSED, "upgrade");
+        _cleanup_json_ json_t *history = history_of("rr");
+        json_array_insert_new(history, 0,
+                              json_pack("{s:s, s:s}", "id", "20261124T031500Z-0000", "outcome", later[i]));
+        assert_string_equal(occasion_word(message, history), "refused-again");
+    }
+}
+
 static struct message *rejected(const char *digest) {
     struct message *message = message_new("qaid", MESSAGE_REJECTED, "20261123T031500Z-1f3a");
     message->transaction = json_pack("{s:s, s:[{s:s, s:{s:s}}]}", "id", "20261123T031500Z-1f3a", "services",
@@ -144,6 +156,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_end_has_its_word),
         cmocka_unit_test(the_third_refusal_in_a_row_is_told_and_no_other),
+        cmocka_unit_test(what_came_later_changes_nothing),
         cmocka_unit_test(a_rejected_release_is_the_same_as_long_as_its_digests_are),
         cmocka_unit_test(on_says_what_is_wanted),
     };

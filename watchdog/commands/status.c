@@ -18,6 +18,7 @@
 #include "watchdog/docker/image.h"
 #include "watchdog/docker/pins.h"
 #include "watchdog/docker/project.h"
+#include "watchdog/notify/spool.h"
 #include "watchdog/transaction/context.h"
 #include "watchdog/transaction/supervisor.h"
 
@@ -115,6 +116,25 @@ static void add_last(const struct options *options, const char *app, json_t *val
     json_object_set_new(value, "next", next ? json_string(timestamp_format(text, next)) : json_null());
 }
 
+/* Somebody should have been told, and was not. */
+static void add_messages(const struct state *state, json_t *value, json_t *warnings) {
+    _cleanup_strings_ char **damaged = NULL;
+    struct message **messages = NULL;
+    size_t count = 0, failed = 0;
+    if (state)
+        (void)spool_read(state->directory, &messages, &count, &damaged, NULL);
+    for (size_t i = 0; i < count; i++)
+        failed += messages[i]->attempts > 0;
+    messages_free(messages, count);
+    for (char **warning = damaged; warning && *warning; warning++)
+        json_array_append_new(warnings, json_text_string(*warning));
+    if (failed)
+        json_array_append_new(
+            warnings,
+            json_sprintf("%zu message%s could not be sent yet; why: upgrade-watchdog notify %s --test",
+                         failed, failed == 1 ? "" : "s", json_get_string(value, "app", "APP")));
+}
+
 /* One application. A configuration that is wrong is told, and what needs none is there all the same. */
 static json_t *status_of(const struct options *options, const char *argument, const char *app,
                          bool *ret_wrong) {
@@ -126,6 +146,7 @@ static json_t *status_of(const struct options *options, const char *argument, co
     if (r < 0 && r != -ENOENT)
         json_array_append_new(warnings, json_text_string(error_text(&err)));
     add_transaction(context.state, value, warnings);
+    add_messages(context.state, value, warnings);
     context.record = record_new(app, KIND_UPGRADE);
     if (settings_load(options->config_directory, argument, &context.settings, &err) < 0) {
         *ret_wrong = true;
