@@ -147,6 +147,7 @@ static void body_is_a_jq_program_over_it(void **state) {
     _cleanup_json_ json_t *body = NULL;
     well(notify, MESSAGE_REJECTED);
     _cleanup_json_ json_t *hook = the_hook(&body);
+    assert_string_equal(json_get_string(hook, "path", ""), "/hook/a");
     assert_string_equal(json_get_string(body, "app", ""), "qaid");
     assert_true(string_starts_with(json_get_string(body, "said", ""), "A NEW RELEASE OF QAID WAS REJECTED"));
     assert_int_equal(json_get_integer(body, "n", 0), 2);
@@ -170,10 +171,12 @@ static void each_service_gets_its_own_form(void **state) {
 
     well(to_slack, MESSAGE_ROLLED_BACK);
     _cleanup_json_ json_t *slack_hook = the_hook(&slack);
+    assert_string_equal(json_get_string(slack_hook, "path", ""), "/hook/T/B/x");
     assert_non_null(strstr(json_get_string(slack, "text", ""), "login: &lt;500&gt; &amp; \"ü\""));
 
     well(to_discord, MESSAGE_ROLLED_BACK);
     _cleanup_json_ json_t *discord_hook = the_hook(&discord);
+    assert_string_equal(json_get_string(discord_hook, "path", ""), "/hook/d");
     assert_non_null(strstr(json_get_string(discord, "content", ""), "login: <500> & \"ü\""));
     assert_int_equal(json_array_size(json_get_array(json_get_object(discord, "allowed_mentions"), "parse")),
                      0);

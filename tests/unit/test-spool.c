@@ -117,6 +117,7 @@ static void a_damaged_one_is_named_and_set_aside(void **state) {
         assert_int_equal(durable_write(AT_FDCWD, path, damaged[i], strlen(damaged[i]), 0600, NULL), 0);
         _cleanup_free_ char *good = keys(&warnings), *again = keys(&later);
         assert_string_equal(good, "20261123T031500Z-0000-upgraded");
+        assert_string_equal(again, good);
         assert_int_equal(strings_count(warnings), 1);
         assert_non_null(strstr(warnings[0], "x.json"));
         assert_null(later);
