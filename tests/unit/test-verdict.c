@@ -265,6 +265,31 @@ static void unknown_alone_never_rolls_back_after_the_first_pass(void **state) {
     }
 }
 
+/* Row 20: what was the case for most of the time decides, not what is in the last moment. */
+static void trouble_in_the_last_moment_keeps_nobody_who_was_slow_all_along(void **state) {
+    (void)state;
+    static const struct {
+        const char *first, *then;
+        unsigned firsts;
+        enum verdict expected;
+    } cases[] = {
+        { "~s", "!s", 30, VERDICT_ROLL_BACK }, { "~s", "!s", 10, VERDICT_KEEP_TELL },
+        { "!s", "~s", 30, VERDICT_KEEP_TELL }, { "!s", "~s", 10, VERDICT_ROLL_BACK },
+        { "~s", "u", 25, VERDICT_ROLL_BACK },  { "u", "~s", 35, VERDICT_KEEP_TELL },
+    };
+    for (size_t i = 0; i < ELEMENTS(cases); i++) {
+        struct verdict_memory memory = { 0 };
+        _cleanup_free_ char *reason = NULL;
+        enum verdict verdict = step(&memory, "d", "p", 5 * SECOND, &reason);
+        for (unsigned at = 0; at < 41 && (verdict == VERDICT_WAIT || verdict == VERDICT_FIRST_PASS); at++)
+            verdict = step(&memory, "d", at < cases[i].firsts ? cases[i].first : cases[i].then,
+                           (10 + 5 * at) * SECOND, &reason);
+        if (verdict != cases[i].expected)
+            fail_msg("case %zu: %s: %s", i, verdict_name(verdict), reason ? reason : "");
+        verdict_memory_done(&memory);
+    }
+}
+
 static void a_suspended_machine_uses_up_two_minutes_at_most(void **state) {
     (void)state;
     struct verdict_memory memory = { 0 };
@@ -317,6 +342,7 @@ int main(void) {
         cmocka_unit_test(each_row_of_the_table_holds),
         cmocka_unit_test(no_sequence_keeps_what_failed_and_none_rolls_back_what_did_not),
         cmocka_unit_test(unknown_alone_never_rolls_back_after_the_first_pass),
+        cmocka_unit_test(trouble_in_the_last_moment_keeps_nobody_who_was_slow_all_along),
         cmocka_unit_test(a_suspended_machine_uses_up_two_minutes_at_most),
         cmocka_unit_test(the_memory_survives_its_record),
         cmocka_unit_test(a_memory_that_is_none_is_refused),

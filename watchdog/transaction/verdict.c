@@ -48,7 +48,7 @@ void verdict_memory_restart(struct verdict_memory *memory) {
     memory->settled = false;
     memory->wrong = 0;
     if (!memory->first_pass)
-        memory->used = memory->stood = 0;
+        memory->used = memory->stood = memory->slowed = 0;
 }
 
 static struct verdict_counter *counter_of(struct verdict_memory *memory, const char *probe) {
@@ -69,9 +69,9 @@ json_t *verdict_memory_to_json(const struct verdict_memory *memory) {
             json_pack("{s:I, s:I, s:I, s:o}", "in_row", (json_int_t)memory->counters[i].in_row, "fails",
                       (json_int_t)memory->counters[i].fails, "looks", (json_int_t)memory->counters[i].looks,
                       "sentence", json_text_string(memory->counters[i].sentence)));
-    return json_pack("{s:b, s:I, s:I, s:I, s:o}", "first_pass", memory->first_pass, "last",
+    return json_pack("{s:b, s:I, s:I, s:I, s:I, s:o}", "first_pass", memory->first_pass, "last",
                      (json_int_t)memory->last, "used", (json_int_t)memory->used, "stood",
-                     (json_int_t)memory->stood, "counters", counters);
+                     (json_int_t)memory->stood, "slowed", (json_int_t)memory->slowed, "counters", counters);
 }
 
 static int read_number(const json_t *object, const char *key, json_int_t limit, usec_t *ret,
@@ -96,6 +96,9 @@ int verdict_memory_from_json(const json_t *value, struct verdict_memory *memory,
     if ((r = read_number(value, "last", INT64_MAX, &read.last, err)) < 0 ||
         (r = read_number(value, "used", INT64_MAX, &read.used, err)) < 0 ||
         (r = read_number(value, "stood", INT64_MAX, &read.stood, err)) < 0)
+        return r;
+    if (json_object_get(value, "slowed") && /* since 0.1.0 */
+        (r = read_number(value, "slowed", INT64_MAX, &read.slowed, err)) < 0)
         return r;
     json_object_foreach(counters, probe, counter) {
         usec_t in_row, fails, looks;
@@ -199,7 +202,7 @@ static enum verdict step_before_pass(const struct verdict_rules *rules, struct v
                                      char **ret_reason) {
     if (!picture->failed && !is_unknown(picture)) {
         memory->first_pass = true;
-        memory->used = memory->stood = 0;
+        memory->used = memory->stood = memory->slowed = 0;
         counters_clear(memory);
         return VERDICT_FIRST_PASS;
     }
@@ -211,7 +214,7 @@ static enum verdict step_before_pass(const struct verdict_rules *rules, struct v
     }
     duration_format(duration, rules->start_timeout);
     if (picture->progress && memory->last < rules->progress_limit)
-        memory->used = memory->stood = 0; /* row 17 */
+        memory->used = memory->stood = memory->slowed = 0; /* row 17 */
     else if (picture->failed)
         memory->used += passed;
     else
@@ -280,12 +283,14 @@ static enum verdict step_in_window(const struct verdict_rules *rules, struct ver
         memory->used += passed;
     else
         memory->stood += passed;
+    if (picture->slowed)
+        memory->slowed += passed;
     if (is_unknown(picture) && memory->stood / STAND_FACTOR >= rules->duration) {
         char duration[DURATION_SIZE];
         duration_format(duration, rules->duration);
-        if (picture->slowed)
+        if (memory->slowed >= memory->stood / 2 && memory->slowed > 0)
             return end_with_report(
-                VERDICT_ROLL_BACK, picture->slowed,
+                VERDICT_ROLL_BACK, picture->slowed ? picture->slowed : picture->unknown,
                 xasprintf(" (for %d times %s: the host is busy, but that does not explain it)", STAND_FACTOR,
                           duration),
                 ret_probe, ret_reason);

@@ -26,7 +26,7 @@
  * | 17  | before the first pass         | fail or unknown, none fatal, while Progress= shows a migration at work | the start clock begins again, until ProgressLimit |
  * | 18  | the host is busy with other things | fail, and only too slow            | counts as unknown         |
  * | 19  | before the first pass, for SettleTime without a break | fail by a wrong answer, and the start has settled | roll back, bad |
- * | 20  | it stood 2 x Duration         | unknown by row 18                       | roll back, bad: no host is that busy |
+ * | 20  | it stood 2 x Duration         | unknown, and one was by row 18 for half of it | roll back, bad: no host is that busy |
  *
  * The start has settled when no deciding probe fails otherwise than by a wrong answer, one that passes says `ready`,
  * and Progress= shows nothing: an application that has started and answers wrongly is not one that is still starting.
@@ -57,11 +57,12 @@ struct verdict_rules {
 /* What the verdict remembers of earlier rounds. Zero-initialised is the moment of the switch. */
 struct verdict_memory {
     bool first_pass;
-    usec_t last;  /* since_switch of the previous step */
-    usec_t used;  /* counted time of the present clock: start clock before the first pass, window after it */
-    usec_t stood; /* how long that clock stood still */
-    bool settled; /* row 19, in the step before; neither is kept in the record */
-    usec_t wrong; /* how long it has been settled, and something wrong */
+    usec_t last;   /* since_switch of the previous step */
+    usec_t used;   /* counted time of the present clock: start clock before the first pass, window after it */
+    usec_t stood;  /* how long that clock stood still */
+    usec_t slowed; /* of that, how long a probe was excused by row 18 */
+    bool settled;  /* row 19, in the step before; neither is kept in the record */
+    usec_t wrong;  /* how long it has been settled, and something wrong */
     struct verdict_counter *counters; /* per probe, since the first pass */
     size_t counters_count;
 };
