@@ -271,6 +271,17 @@ static const struct verdict_counter *count_all(const struct verdict_rules *rules
     return NULL;
 }
 
+/* Rows 13 and 20: each of the two has its own time, and both together have half as much again; then the
+ * longer one counts. */
+static enum verdict stood_too_long(const struct verdict_rules *rules, const struct verdict_memory *memory) {
+    usec_t other = memory->stood > memory->slowed ? memory->stood - memory->slowed : 0;
+    bool over = memory->slowed / STAND_FACTOR >= rules->duration || other / STAND_FACTOR >= rules->duration ||
+                memory->stood / (STAND_FACTOR + 1) >= rules->duration;
+    if (!over)
+        return VERDICT_WAIT;
+    return memory->slowed > 0 && memory->slowed >= other ? VERDICT_ROLL_BACK : VERDICT_KEEP_TELL;
+}
+
 static enum verdict step_in_window(const struct verdict_rules *rules, struct verdict_memory *memory,
                                    const struct probe_report *reports, size_t reports_count,
                                    const struct verdict_host *host, const struct picture *picture,
@@ -285,18 +296,17 @@ static enum verdict step_in_window(const struct verdict_rules *rules, struct ver
         memory->stood += passed;
     if (picture->slowed)
         memory->slowed += passed;
-    if (is_unknown(picture) && memory->stood / STAND_FACTOR >= rules->duration) {
+    enum verdict verdict = is_unknown(picture) ? stood_too_long(rules, memory) : VERDICT_WAIT;
+    if (verdict != VERDICT_WAIT) {
         char duration[DURATION_SIZE];
+        bool slow = verdict == VERDICT_ROLL_BACK;
         duration_format(duration, rules->duration);
-        if (memory->slowed >= memory->stood / 2 && memory->slowed > 0)
-            return end_with_report(
-                VERDICT_ROLL_BACK, picture->slowed ? picture->slowed : picture->unknown,
-                xasprintf(" (for %d times %s: the host is busy, but that does not explain it)", STAND_FACTOR,
-                          duration),
-                ret_probe, ret_reason);
-        return end_with_report(VERDICT_KEEP_TELL, picture->unknown,
-                               xasprintf(" (could not be looked at for %d times %s)", STAND_FACTOR, duration),
-                               ret_probe, ret_reason);
+        return end_with_report(
+            verdict, slow && picture->slowed ? picture->slowed : picture->unknown,
+            slow ? xasprintf(" (too slow for %s: the host is busy, but that does not explain it)",
+                             duration_format(duration, memory->slowed))
+                 : xasprintf(" (could not be looked at for %d times %s)", STAND_FACTOR, duration),
+            ret_probe, ret_reason);
     }
     if (picture->failed && memory->used / OVERTIME_FACTOR >= rules->duration)
         return end_with_report(VERDICT_KEEP_TELL, picture->failed, xstrdup(" (at the end of the window)"),

@@ -19,14 +19,15 @@
  * | 10  | after it                      | fail, FailAfter looks in a row; unknown ones between neither count nor interrupt | roll back, bad |
  * | 11  | after it                      | fail in more than FailShare of at least 10 looks; unknown is no look | roll back, bad |
  * | 12  | after it                      | unknown                                 | the window's clock stands still |
- * | 13  | it stood 2 x Duration         | unknown, but not row 20                 | keep, and tell a person   |
+ * | 13  | it stood 2 x Duration without row 18 | unknown                          | keep, and tell a person   |
  * | 14  | window's clock at Duration    | pass, all of them                       | keep                      |
  * | 15  | window's clock at Duration    | fail in its latest look, but not row 10 or 11 | wait for its next look |
  * | 16  | it is at 3 x Duration         | the same still                          | keep, and tell a person   |
  * | 17  | before the first pass         | fail or unknown, none fatal, while Progress= shows a migration at work | the start clock begins again, until ProgressLimit |
  * | 18  | the host is busy with other things | fail, and only too slow            | counts as unknown         |
  * | 19  | before the first pass, for SettleTime without a break | fail by a wrong answer, and the start has settled | roll back, bad |
- * | 20  | it stood 2 x Duration         | unknown, and one was by row 18 for half of it | roll back, bad: no host is that busy |
+ * | 20  | it stood 2 x Duration by row 18 | unknown                               | roll back, bad: no host is that busy |
+ * | 21  | it stood 3 x Duration by both | unknown                                 | by whichever lasted longer |
  *
  * The start has settled when no deciding probe fails otherwise than by a wrong answer, one that passes says `ready`,
  * and Progress= shows nothing: an application that has started and answers wrongly is not one that is still starting.
