@@ -2,6 +2,7 @@
 
 #include "probes/containers.h"
 
+#include <signal.h>
 #include <string.h>
 
 #include "probes/docker.h"
@@ -17,6 +18,7 @@
 /* A daemon that is told to stop ends its containers before it ends itself. */
 #define DAEMON_STOP_TIME (30 * USEC_PER_SEC)
 #define DAEMON_START_TIME USEC_PER_MINUTE
+#define SIGN_TIME (3 * USEC_PER_SEC)
 #define LAST_LINES 10
 #define LAST_LIMIT ((size_t)4096)
 #define WORDS_SHOWN 200
@@ -92,6 +94,14 @@ static bool went_down_with_the_daemon(const struct containers_facts *facts,
            container->finished + DAEMON_STOP_TIME >= facts->daemon_started;
 }
 
+/* Docker's word that somebody stopped it is on its way still, when the look has begun before it came. */
+static bool may_be_told_yet(const struct containers_facts *facts, const struct container *container) {
+    bool by_signal = container->exit_code == 128 + SIGTERM || container->exit_code == 128 + SIGKILL ||
+                     container->exit_code == 128 + SIGINT;
+    return by_signal && !*container->error && container->finished &&
+           facts->now_realtime < container->finished + SIGN_TIME;
+}
+
 static struct finding judge_ended(const struct probe_view *view, const struct containers_facts *facts,
                                   const struct container *container, bool one_shot) {
     const char *name = name_of(container);
@@ -102,6 +112,10 @@ static struct finding judge_ended(const struct probe_view *view, const struct co
                      xasprintf("service \"%s\" is down since Docker or the machine was restarted", name));
     if (was_stopped_by_hand(view, container))
         return found(PROBE_UNKNOWN, false, xasprintf("service \"%s\" was stopped by somebody else", name));
+    if (may_be_told_yet(facts, container))
+        return found(
+            PROBE_UNKNOWN, false,
+            xasprintf("service \"%s\" was ended by a signal just now, whose is not known yet", name));
     return found(PROBE_FAIL, true,
                  xasprintf("service \"%s\" ended with exit status %d%s%s", name, container->exit_code,
                            *container->error ? ": " : "", container->error));

@@ -56,7 +56,6 @@ def readable_by_others(directory):
 def test_no_secret_leaves(application, program):
     secrets = [PASSWORD, application.password]
     results = []
-    program.set("StartTimeout", "8s")
     with Listener(secrets) as listener:
         release("all", "1.3.0-login-500")
         results.append(program("upgrade"))

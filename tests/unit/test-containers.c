@@ -168,6 +168,11 @@ static void fatal_signs_are_fatal(void **state) {
          "restarted 3 times, exit status 1");
     CASE("crash loop seen while it runs", c->restart_count = 3, PROBE_FAIL, true, "restarted 3 times");
     CASE("ended", (c->status = "exited", c->exit_code = 2), PROBE_FAIL, true, "ended with exit status 2");
+    CASE("ended by a signal a while ago",
+         (c->status = "exited", c->exit_code = 143, c->finished = NOW - 4 * SECOND), PROBE_FAIL, true,
+         "ended with exit status 143");
+    CASE("crashed just now", (c->status = "exited", c->exit_code = 139, c->finished = NOW - 1 * SECOND),
+         PROBE_FAIL, true, "ended with exit status 139");
     CASE("ended with 0 and not one-shot", c->status = "exited", PROBE_FAIL, true, "exit status 0");
     CASE("one-shot with 1", (c->status = "exited", c->exit_code = 1, facts.expected.one_shot = true),
          PROBE_FAIL, true, "exit status 1");
@@ -217,6 +222,9 @@ static void what_the_daemon_or_a_person_restarts_is_no_crash(void **state) {
           facts.state = "{\"id1\": 0}"),
          PROBE_FAIL, true, "restarted 2 times");
     _cleanup_json_ json_t *signs = json_pack("{s:{s:I}}", "id1", "stopped", (json_int_t)(NOW - 10 * SECOND));
+    CASE("stopped just now, and nobody has said by whom",
+         (c->status = "exited", c->exit_code = 143, c->finished = NOW - 1 * SECOND), PROBE_UNKNOWN, false,
+         "whose is not known yet");
     CASE("stopped by somebody",
          (c->status = "exited", c->exit_code = 143, c->finished = NOW - 8 * SECOND, facts.view.signs = signs),
          PROBE_UNKNOWN, false, "was stopped by somebody else");
