@@ -171,7 +171,7 @@ def test_a_query_that_gives_too_much_is_unknown_and_nothing_is_ever_written(data
     """)
     begin = time.monotonic()
     probes = database.look()
-    assert time.monotonic() - begin < 8
+    assert time.monotonic() - begin < 30
     assert (probes["many"]["result"], probes["big"]["result"], probes["writes"]["result"]) == ("unknown", "unknown", "fail"), probes
     assert "more than 10000 rows" in probes["many"]["sentence"] and "more than 8 MiB" in probes["big"]["sentence"]
     assert psql("SELECT count(*) FROM projects") == "2"
