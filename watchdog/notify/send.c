@@ -56,6 +56,7 @@ static bool is_for(const struct message *message, const struct channel *channel,
 /* 1: every channel that is to have it has it; 0: it waits for another time. */
 static int try_channels(struct sender *sender, struct message *message, bool wanted, struct error *err) {
     bool all = true;
+    int unwritten = 0;
     for (size_t i = 0; i < sender->channels_count; i++) {
         const struct channel *channel = &sender->channels[i];
         _cleanup_error_ struct error why = ERROR_NONE;
@@ -72,10 +73,9 @@ static int try_channels(struct sender *sender, struct message *message, bool wan
         }
         strings_append(&message->sent, channel->name);
         int r = spool_put(sender->directory, message, err);
-        if (r < 0)
-            return r;
+        unwritten = r < 0 ? r : unwritten; /* on a full disk, the others are told all the same */
     }
-    return all;
+    return unwritten < 0 ? unwritten : all;
 }
 
 static int finish(struct sender *sender, const struct message *message, bool wanted, struct error *err) {
