@@ -3,6 +3,7 @@
 Nothing here imitates anything: tests/run starts a real Docker Engine, registry, Compose and PostgreSQL in a machine of namespaces.
 """
 
+import copy
 import os
 import sys
 from pathlib import Path
@@ -67,6 +68,7 @@ class Kept:
     def __init__(self):
         self.application = sample.Application("/srv", rows=ROWS)
         self.fresh = None
+        self.now = None
 
     def reset(self):
         """Makes the application fresh; cheaply where the last test left it as it was, which is what a rollback promises."""
@@ -75,7 +77,7 @@ class Kept:
         if self.fresh is None or not self.tidy():
             self.drop_state()
             application.up()
-            self.fresh = fingerprint.take(application)
+            self.fresh = self.now = fingerprint.take(application)
         application.make_config()
         return application
 
@@ -89,12 +91,9 @@ class Kept:
                 return False
             self.drop_pulled_images()
             application.wait_until_serving(2)
-            with application.connect("template1") as connection, connection.cursor() as cursor:
-                cursor.execute("SELECT datname FROM pg_database WHERE datname NOT IN ('postgres', 'template0', 'template1', 'qaid')")
-                for (name,) in cursor.fetchall():
-                    cursor.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-            connection.close()
-            return not fingerprint.differences({**self.fresh, "containers": None}, {**fingerprint.take(application), "containers": None})
+            self.drop_kept_databases()
+            self.now = fingerprint.take(application)
+            return not fingerprint.differences({**self.fresh, "containers": None}, {**self.now, "containers": None})
         except Exception:
             return False
 
@@ -109,6 +108,15 @@ class Kept:
             images.parent.mkdir(parents=True, mode=0o700)
             images.parent.parent.chmod(0o700)
             kept.rename(images)
+
+    def drop_kept_databases(self):
+        # Not `with connection`: that is a transaction, in which no database can be dropped.
+        connection = self.application.connect("template1")
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT datname FROM pg_database WHERE datname NOT IN ('postgres', 'template0', 'template1', 'qaid')")
+            for (name,) in cursor.fetchall():
+                cursor.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+        connection.close()
 
     def same_containers(self):
         def facts(containers):
@@ -146,7 +154,7 @@ def application(kept, host):
 @pytest.fixture
 def before(application, kept):
     """The fingerprint of the fresh application."""
-    return fingerprint.take(application)
+    return copy.deepcopy(kept.now)
 
 
 @pytest.fixture
@@ -155,6 +163,7 @@ def program(application):
     the test."""
     with Program(application) as running:
         running.set("Duration", "3s")
+        running.set("StartTimeout", "60s")
         yield running
 
 

@@ -484,12 +484,13 @@ def test_a_log_that_rotates_slowly_has_no_gap(bench):
     bench.configure(LOGS)
     lines = 0
     began = time.monotonic()
-    while time.monotonic() < began + 8:
+    while lines <= 500:
+        assert time.monotonic() < began + 60, f"{lines} lines in a minute"
         report = bench.look()["log"]
         assert report["result"] in ("pass", "fail"), report
         lines += report["measured"]["lines"]
     # rotated several times meanwhile, and each line was read once
-    assert report["result"] == "pass" and lines > 500
+    assert report["result"] == "pass"
     last = int(docker("logs", "--tail", "1", f"{PROJECT}-web-1").split()[1])
     assert abs(last + 1 - lines) < 100
 

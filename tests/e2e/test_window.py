@@ -91,7 +91,7 @@ class Visitor(threading.Thread):
     def run(self):
         while not self.over.wait(0.1):
             try:
-                with urllib.request.urlopen(self.url, timeout=2) as answer:
+                with urllib.request.urlopen(self.url, timeout=10) as answer:
                     self.seen.append((time.time(), answer.status))
             except urllib.error.HTTPError as error:
                 self.seen.append((time.time(), error.code))
