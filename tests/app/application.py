@@ -82,8 +82,9 @@ def release(image, version, tag="1"):
 class Application:
     """One instance in its own directory, project and port. `root` also holds the configuration and the state directory."""
 
-    def __init__(self, root, port=8080, rows=200_000, name="qaid", tag="1"):
+    def __init__(self, root, port=8080, rows=200_000, name="qaid", tag="1", health_interval="1s"):
         self.root = Path(root)
+        self.health_interval = health_interval
         self.name = name
         self.tag = tag
         self.port = port
@@ -107,8 +108,12 @@ class Application:
             text = self.compose_file.read_text()
             self.compose_file.write_text(text.replace("/server:1 ", f"/server:{self.tag} ").replace("/frontend:1\n", f"/frontend:{self.tag}\n"))
         self.password = secrets.token_hex(12)
-        self.write_secret(self.directory / ".env", f"POSTGRES_PASSWORD={self.password}\nQAID_PORT={self.port}\n")
+        self.write_environment()
         self.make_config()
+
+    def write_environment(self):
+        self.write_secret(self.directory / ".env", f"POSTGRES_PASSWORD={self.password}\nQAID_PORT={self.port}\n"
+                          f"QAID_HEALTH_INTERVAL={self.health_interval}\n")
 
     def make_config(self):
         credentials = self.config_directory / "credentials" / self.name
@@ -218,7 +223,7 @@ class Application:
         self.make_directory()
         run("cp", "-a", golden / "data", self.data)
         self.password = (golden / "password").read_text()
-        self.write_secret(self.directory / ".env", f"POSTGRES_PASSWORD={self.password}\nQAID_PORT={self.port}\n")
+        self.write_environment()
         release("all", version, self.tag)
         self.compose("pull", "-q")
         self.compose("up", "--no-start")

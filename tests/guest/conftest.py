@@ -21,13 +21,25 @@ def pytest_configure(config):
 
 
 def pytest_addoption(parser):
+    parser.addoption("--sample", action="store_true", help="what the check has time for: the night and the morning, and of the rest a part by suite")
     parser.addoption("--all", action="store_true", help="also what takes a boot of its own each: a reboot in every phase")
+
+
+# Every file on one suite at least; files, and tests of theirs where not all.
+SAMPLES = {
+    "bookworm": ("test_install", "test_night", "test_outcomes", "test_a_refusal_is_written", "test_metrics_that_cannot", "test_a_rollback_at_night",
+                 "test_a_restart_loop", "test_a_configuration_that", "test_a_stopped_main_process", "test_a_worker_that_hangs"),
+    "trixie": ("test_install", "test_night", "test_outcomes", "test_credentials", "test_a_stop_before", "test_an_upgrade_typed",
+               "test_control_c", "test_a_lost_connection", "test_a_power_cut"),
+}
 
 
 def pytest_collection_modifyitems(config, items):
     """What takes long has its own command, and is not counted as left out of the other."""
     if not config.getoption("--all"):
         items[:] = [item for item in items if not item.get_closest_marker("long")]
+    if config.getoption("--sample"):
+        items[:] = [item for item in items if item.path.stem in SAMPLES[SUITE] or item.name.startswith(SAMPLES[SUITE])]
 
 
 @pytest.hookimpl(trylast=True)

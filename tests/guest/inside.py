@@ -27,8 +27,12 @@ class Application:
 
     def up(self):
         self.guest.run("/opt/tree/tests/app/up", "/srv", "--rows", ROWS, "--port", self.port, "--name", self.name, "--tag", self.tag,
-                       timeout=300)
-        self.guest.sh("cp -a /srv/etc/. /etc/upgrade-watchdog/ && chmod 700 /etc/upgrade-watchdog")
+                       "--health-interval", "3s", timeout=300)
+        self.guest.run("sed", "-i", "s/^StartTimeout=.*/StartTimeout=90s/; s/^Duration=.*/Duration=4s/", f"/srv/etc/{self.name}.conf")
+        self.guest.sh("cp -a /srv/etc/. /etc/upgrade-watchdog/ && chmod 700 /etc/upgrade-watchdog /etc/upgrade-watchdog/credentials")
+
+    def compose(self, *arguments):
+        return self.guest.run("docker", "compose", "--project-directory", f"/srv/{self.name}", *arguments, timeout=120)
 
     def configure(self, text):
         """A drop-in of the application's configuration; none for ""."""

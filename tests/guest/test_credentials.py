@@ -16,7 +16,8 @@ def books(guest):
     """An application whose secrets lie in no directory of the program's."""
     application = prepared(guest, "books", 8100, "books")
     guest.run("mv", OWN, "/root/kept-credentials")
-    return application
+    yield application
+    application.compose("stop")
 
 
 def drop_in(guest, application, lines):
@@ -91,12 +92,12 @@ seen, end = set(), time.monotonic() + 60
 while time.monotonic() < end and not os.path.exists("/run/seen-enough"):
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
-            line = open(f"/proc/{pid}/cmdline").read()
-            status = dict(row.rstrip().split(":\\t", 1) for row in open(f"/proc/{pid}/status") if ":\\t" in row)
+            line = open(f"/proc/{pid}/cmdline").read() if "upgrade-watchdog@books" in open(f"/proc/{pid}/cgroup").read() else ""
+            status = dict(row.split(":\\t", 1) for row in open(f"/proc/{pid}/status") if ":\\t" in row)
         except OSError:
             continue
         if line.startswith(("upgrade-watchdog\\0", "/usr/bin/upgrade-watchdog\\0upgrade\\0--here")):
-            seen.add(("worker" if "--worker" in line else "main", status["Seccomp_filters"], status["CapPrm"], status["NoNewPrivs"]))
+            seen.add(("worker" if "--worker" in line else "main", *(status[name].strip() for name in ("Seccomp_filters", "CapPrm", "NoNewPrivs"))))
     time.sleep(0.003)
 for entry in sorted(seen):
     print(*entry)
