@@ -134,6 +134,27 @@ def test_a_restart_loop_ends_with_a_person_told(guest, crm, inbox):
     assert crm.version() == (wanted if record["outcome"] == "upgraded" else version)
 
 
+def test_a_full_disk_is_told_of_once_a_day(guest, ghost):
+    """No record of the refusal can be written, nor a message kept with the application's state."""
+    state = f"/var/lib/upgrade-watchdog/{ghost.name}"
+    ghost.configure("[Notify]\nMail=root\n")
+    inbox = Inbox(guest, ghost)
+    guest.run("mkdir", "-p", state)
+    guest.run("mount", "-t", "tmpfs", "-o", "size=256k,mode=700", "tmpfs", state)
+    guest.run("dd", "if=/dev/zero", f"of={state}/full", "bs=4k", check=False)
+    try:
+        for _ in range(2):
+            guest.run("systemctl", "start", ghost.unit, check=False)
+            wait_until(lambda: ghost.show("ActiveState")["ActiveState"] in ("inactive", "failed"))
+            guest.run("systemctl", "start", f"upgrade-watchdog-notify@{ghost.name}.service")  # what is sent, was sent by now
+        (mail,) = wait_until(inbox.mails, 60)
+        assert mail["subject"].startswith(f"The upgrades of {ghost.name} need a person: no upgrade could be begun")
+        assert "No space left on device" in mail.get_content() and "No transaction is open" in mail.get_content()
+    finally:
+        guest.run("umount", state)
+        ghost.configure("")
+
+
 def test_a_configuration_that_has_become_wrong_is_told_once(guest, crm, inbox):
     """To those whom the last transaction's configuration names."""
     inbox.listen()

@@ -166,6 +166,45 @@ static void one_sends_at_a_time(void **state) {
     close(second);
 }
 
+/* A file is where the directory should be: nothing can be written there, by root neither. */
+static void a_disk_that_takes_nothing_keeps_no_message_back(void **state) {
+    (void)state;
+    _cleanup_free_ char *memory = xasprintf(SPOOL_MEMORY "/spool-%s", strrchr(directory, '/') + 1);
+    _cleanup_free_ char *spool = xasprintf("%s/spool", directory), *aside = xasprintf("%s/aside", directory);
+    _cleanup_close_ int lock = -1;
+    _cleanup_message_ struct message *again = message_new("qaid", MESSAGE_ROLLED_BACK, "2");
+    put(MESSAGE_REFUSED, "1", 5, 7);
+    assert_return_code(rename(spool, aside), errno);
+    assert_int_equal(durable_write(AT_FDCWD, spool, "", 0, 0600, NULL), 0);
+    assert_int_equal(durable_remove_tree(AT_FDCWD, memory, NULL), 0);
+    put(MESSAGE_ROLLED_BACK, "2", 6, 7);
+    put(MESSAGE_FAILED, "3", 7, 7);
+    assert_return_code(unlink(spool), errno);
+    assert_return_code(rename(aside, spool), errno);
+    _cleanup_free_ char *all = keys(NULL);
+    assert_string_equal(all, "1-refused 2-rolled-back 3-failed");
+    /* with room again it is written there, and is there once */
+    put(MESSAGE_FAILED, "3", 8, 7);
+    _cleanup_free_ char *once = keys(NULL), *file = xasprintf("%s/3-failed.json", spool);
+    assert_string_equal(once, "1-refused 2-rolled-back 3-failed");
+    assert_return_code(access(file, F_OK), errno);
+    /* told is told, wherever that is written down */
+    assert_return_code(rename(spool, aside), errno);
+    assert_int_equal(durable_write(AT_FDCWD, spool, "", 0, 0600, NULL), 0);
+    assert_int_equal(spool_lock(directory, &lock, NULL), 0);
+    assert_int_equal(spool_remember(directory, again->key, NULL), 0);
+    assert_return_code(unlink(spool), errno);
+    assert_return_code(rename(aside, spool), errno);
+    assert_true(spool_told(directory, again->key));
+    assert_int_equal(spool_remove(directory, again, true, NULL), 1);
+    _cleanup_free_ char *left = keys(NULL);
+    assert_string_equal(left, "1-refused 3-failed");
+    put(MESSAGE_ROLLED_BACK, "2", 6, 7);
+    _cleanup_free_ char *same = keys(NULL);
+    assert_string_equal(same, "1-refused 3-failed");
+    assert_int_equal(durable_remove_tree(AT_FDCWD, memory, NULL), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_message_comes_back_as_it_was, enter, leave),
@@ -177,6 +216,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(due_is_what_is_not_put_off, enter, leave),
         cmocka_unit_test(pauses_grow_to_an_hour),
         cmocka_unit_test_setup_teardown(one_sends_at_a_time, enter, leave),
+        cmocka_unit_test_setup_teardown(a_disk_that_takes_nothing_keeps_no_message_back, enter, leave),
     };
     return RUN(tests);
 }

@@ -13,6 +13,7 @@
 #include "watchdog/commands/services.h"
 #include "watchdog/commands/tell.h"
 #include "watchdog/notify/channels.h"
+#include "watchdog/notify/spool.h"
 
 #define SLOT_PAUSE USEC_PER_SEC
 #define SLOT_EXTENSION USEC_PER_MINUTE
@@ -26,6 +27,26 @@ void session_done(struct session *session) {
     free(session->app);
 }
 
+static bool has_open_transaction(const struct state *state) {
+    _cleanup_free_ char *path = state_path(state, "transaction.json");
+    return access(path, F_OK) == 0;
+}
+
+/* A refusal that no record tells of, since there could be none: once a day, without a person who waits for
+ * it. */
+static void tell_of_refusal(const struct session *session, const struct error *why) {
+    _cleanup_free_ char *directory = xasprintf("%s/%s", session->options->state_directory, session->app);
+    char when[TIMESTAMP_SIZE];
+    timestamp_format(when, clock_realtime());
+    when[strcspn(when, "T")] = '\0';
+    _cleanup_error_ struct error err = ERROR_NONE;
+    _cleanup_message_ struct message *message = message_new(session->app, MESSAGE_FAILED, when);
+    message->open = session->state && has_open_transaction(session->state);
+    message->detail = xasprintf("no upgrade could be begun: %s", error_text(why));
+    if (spool_put(directory, message, &err) < 0)
+        command_warn("nobody can be told: %s", error_text(&err));
+}
+
 /* In a unit the line goes to the journal once, with its fields; a person at a terminal is told there. */
 enum exit_code session_fail(struct session *session, enum exit_code code, const struct error *err) {
     _cleanup_free_ char *app = NULL;
@@ -36,6 +57,8 @@ enum exit_code session_fail(struct session *session, enum exit_code code, const 
     journal_send(&journal, EVENT_FAILURE, &(struct journal_fields){ .reason = error_text(err) }, "%s",
                  error_text(err));
     journal_settle();
+    if (code == EXIT_REFUSED && session->app && !session->options->unit)
+        tell_of_refusal(session, err);
     return code;
 }
 
@@ -52,11 +75,6 @@ int session_configure(struct session *session, const struct options *options, st
     if (r >= 0)
         r = channels_check(session->settings, err);
     return r < 0 ? r : services_check(session->settings, err);
-}
-
-static bool has_open_transaction(const struct state *state) {
-    _cleanup_free_ char *path = state_path(state, "transaction.json");
-    return access(path, F_OK) == 0;
 }
 
 /* systemd waits as long as it hears that somebody does (sd_notify(3), EXTEND_TIMEOUT_USEC). After a recovery

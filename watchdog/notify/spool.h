@@ -4,12 +4,16 @@
  * Messages on their way: STATE/APP/spool/KEY.json, one file each, durable before the transaction that they
  * are about is closed. Whoever sends them holds the spool's lock; writing one needs none. What was sent once
  * is remembered in spool/told, so that a transaction that is closed a second time after a crash is not told
- * twice.
+ * twice. Where the state directory takes no more (a full or a read-only disk), the same goes on below
+ * SPOOL_MEMORY: a person is told of just that, and what does not outlive a boot has usually been sent by
+ * then.
  */
 
 #include <stddef.h>
 
 #include "watchdog/notify/message.h"
+
+#define SPOOL_MEMORY "/run/upgrade-watchdog" /* holds spool-APP; gone with a boot */
 
 /* @directory is the application's state directory, STATE/APP. */
 
