@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "probes/capture.h"
+#include "probes/comparison.h"
 #include "probes/jq.h"
 #include "probes/pattern.h"
 #include "probes/version.h"
@@ -13,6 +14,7 @@
 #include "watchdog/base/json.h"
 
 #define EVIDENCE_LIMIT 400
+#define SIDES_SHOWN 120 /* bytes of both sides of an assertion */
 /* Whatever the baseline's time: nobody feels less, and machines jitter. */
 #define MAX_TIME_FLOOR (500 * USEC_PER_MSEC)
 
@@ -221,6 +223,26 @@ static bool holds_settled(struct judgement *judgement, const char *program) {
     return true;
 }
 
+/* ": 24 >= 25" where a program that does not hold compares two plain values; else "". Owned by the caller. */
+static char *sides_of(const struct judgement *judgement, const char *program) {
+    _cleanup_json_ json_t *values = NULL;
+    _cleanup_free_ char *sides = NULL;
+    char operator[COMPARISON_OPERATOR_SIZE];
+    if (!comparison_split(program, &sides, operator) ||
+        jq_run(sides, judgement->json, baseline_of(judgement), &values, NULL) < 0 ||
+        json_array_size(values) != 1)
+        return xstrdup("");
+    const json_t *left = json_array_get(json_array_get(values, 0), 0),
+                 *right = json_array_get(json_array_get(values, 0), 1);
+    if (!left || json_is_array(left) || json_is_object(left) || !right || json_is_array(right) ||
+        json_is_object(right))
+        return xstrdup("");
+    _cleanup_free_ char *one = json_text(left), *other = json_text(right);
+    /* no text is cut: half of a secret would not be masked */
+    return strlen(one) + strlen(other) > SIDES_SHOWN ? xstrdup("")
+                                                     : xasprintf(": %s %s %s", one, operator, other);
+}
+
 static bool judge_assert(struct judgement *judgement, const char *program) {
     _cleanup_json_ json_t *values = NULL;
     if (!answer_jq(judgement, "Assert", program, &values))
@@ -230,8 +252,10 @@ static bool judge_assert(struct judgement *judgement, const char *program) {
                 holds     ? "holds"
                 : settled ? "holds, but for what changes by itself"
                           : "does not hold");
-    return holds || settled ||
-           answer_failed(judgement, "%s, but Assert=%s does not hold", judgement->said, program);
+    if (holds || settled)
+        return true;
+    _cleanup_free_ char *sides = sides_of(judgement, program);
+    return answer_failed(judgement, "%s, but Assert=%s does not hold%s", judgement->said, program, sides);
 }
 
 /* What is another value in each look at one release says nothing about another release. */

@@ -77,7 +77,7 @@ def test_answers_are_typed_and_judged(database):
     assert {name: report["result"] for name, report in later.items() if name != "only-clock"} == dict.fromkeys(set(later) - {"only-clock"}, "pass"), later
     psql("DELETE FROM projects WHERE id = 2")
     lost = database.look()
-    assert "Assert=. >= $baseline does not hold" in lost["count"]["sentence"]
+    assert "Assert=. >= $baseline does not hold: 1 >= 2" in lost["count"]["sentence"]
     assert lost["clean"]["sentence"] == 'the query on "app" gave false'
     assert lost["clock"]["sentence"].endswith("[0].id was 1, is not there") or "was a list of 2, is a list of 1" in lost["clock"]["sentence"]
     psql("UPDATE projects SET name = 'eins'; INSERT INTO projects VALUES (2, 'two', NULL)")
