@@ -96,6 +96,7 @@ def test_removal_is_refused_while_a_transaction_is_open(guest, package, qaid):
                     lambda: guest.run("dpkg", "-r", "upgrade-watchdog", check=False), lambda: guest.run("dpkg", "-P", "upgrade-watchdog", check=False)):
         refused(guest, package, attempt)
     assert qaid.main_pid() == pid and qaid.record()
+    wait_until(lambda: qaid.in_phase("watch"), 120)
     # nobody works on it, and it is open all the same
     guest.run("systemctl", "stop", RECOVERY)
     guest.run("systemctl", "kill", "-s", "KILL", "--kill-whom=all", qaid.unit)
