@@ -87,7 +87,7 @@ def refused(guest, package, attempt):
 
 def test_removal_is_refused_while_a_transaction_is_open(guest, package, qaid):
     before = qaid.newest()["id"]
-    qaid.offer("1.3.0-login-500")
+    qaid.offer("1.3.0-files-mangled")
     qaid.configure("[Watch]\nFailAfter=60\nStartTimeout=90s\nSettleTime=60s\n")
     qaid.start()
     wait_until(lambda: qaid.in_phase("baseline"), 120, 0.05)
