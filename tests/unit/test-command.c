@@ -123,7 +123,8 @@ static void the_output_is_judged_like_any_answer(void **state) {
         const char *keys, *result, *words;
     } cases[] = {
         { "Command=/bin/echo '{\"rows\": 7}'\nAssert=.rows > 5\n", "pass", "" },
-        { "Command=/bin/echo '{\"rows\": 7}'\nAssert=.rows > 7\n", "fail", "Assert=.rows > 7 does not hold: 7 > 7" },
+        { "Command=/bin/echo '{\"rows\": 7}'\nAssert=.rows > 7\n", "fail",
+          "Assert=.rows > 7 does not hold: 7 > 7" },
         { "Command=/bin/echo rows 7\nAssert=.rows > 5\n", "fail", "not valid JSON" },
         { "Command=/bin/echo all is well\nMatch=well$\n", "pass", "" },
         { "Command=/bin/echo all is well\nNoMatch=well\n", "fail", "an output that matches" },
