@@ -74,7 +74,8 @@ def test_a_worker_that_hangs_is_ended_at_the_deadline_of_its_phase(guest, crm):
     crm.offer(other(crm))
     crm.start()
     # in one go, since the first phases are over in a second or two
-    stopped = guest.sh(f"until main=$(systemctl show -P MainPID {crm.unit}) && [ $main != 0 ] && worker=$(pgrep -o -P $main)"
+    stopped = guest.sh(f"until main=$(systemctl show -P MainPID {crm.unit}) && [ -e /var/lib/upgrade-watchdog/crm/transaction.json ]"
+                       " && worker=$(pgrep -o -P $main)"
                        " && kill -STOP $worker && sleep 0.2 && grep -q '^State:.T' /proc/$worker/status; do :; done; echo $main", timeout=60)
     main, phase = int(stopped.stdout), crm.record()["phase"]
     time.sleep(60)
