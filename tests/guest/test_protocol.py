@@ -138,6 +138,10 @@ def read_all(descriptor):
 
 
 def test_an_upgrade_typed_by_hand_is_done_by_the_unit_and_followed(guest, crm):
+    """Also where the journal knows nothing of the unit yet."""
+    guest.run("journalctl", "--rotate")
+    guest.run("journalctl", "--vacuum-time=1s")
+    assert not crm.journal("-u", crm.unit)
     before = crm.newest()["id"]
     crm.offer(other(crm))
     process, terminal = followed(guest, "upgrade", "crm")

@@ -61,7 +61,9 @@ static sd_journal *open_journal(const struct unit *unit) {
     _cleanup_free_ char *match = xasprintf("_SYSTEMD_UNIT=%s", unit->name);
     if (sd_journal_open(&journal, SD_JOURNAL_LOCAL_ONLY) >= 0 &&
         sd_journal_add_match(journal, match, 0) >= 0 && sd_journal_seek_tail(journal) >= 0) {
-        (void)sd_journal_previous(journal);
+        /* From the tail nothing is ever reached where nothing is there yet: the unit's first run. */
+        if (sd_journal_previous(journal) <= 0)
+            (void)sd_journal_seek_head(journal);
         return journal;
     }
     sd_journal_close(journal);
@@ -181,6 +183,13 @@ static enum exit_code tell_end(struct follower *self, const struct unit_state *e
     return (enum exit_code)end->status;
 }
 
+/* The transaction's name, also where the journal does not tell it. */
+static void learn_id(struct follower *self) {
+    _cleanup_record_ struct record *record = NULL;
+    if (!self->id && state_load(self->state, &record, NULL) >= 0)
+        self->id = xstrdup(record->id);
+}
+
 /* Until the unit has ended for good: one that systemd starts again after a crash is followed on. */
 static enum exit_code watch(struct follower *self) {
     usec_t begin_until = deadline_in(START_TIME);
@@ -194,6 +203,8 @@ static enum exit_code watch(struct follower *self) {
             return failed(self, EXIT_INCOMPLETE, &err);
         show_status(self, now.text);
         bool begun = !string_equal(now.invocation, self->before) && *now.invocation;
+        if (begun)
+            learn_id(self);
         if (begun && !unit_state_busy(&now))
             return tell_end(self, &now);
         if (!begun && !unit_state_busy(&now) && deadline_left(begin_until) == 0) {
