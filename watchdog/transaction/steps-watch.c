@@ -25,6 +25,7 @@
 #define SAVE_INTERVAL (10 * USEC_PER_SEC)
 #define CALL_TIME (30 * USEC_PER_SEC)
 #define GATE_TIME (30 * USEC_PER_SEC) /* for a gate that was just started to answer */
+#define GATE_SILENCE (3 * USEC_PER_SEC)
 
 /* Everything that the window loop keeps from round to round. */
 struct window {
@@ -239,16 +240,24 @@ static void save_memory(struct window *window, const struct probe_round *round) 
     context_record(window->context, NULL);
 }
 
+static bool is_any_answered(const struct probe_round *round) {
+    for (size_t i = 0; i < round->count; i++)
+        if (round->reports[i].looked && json_object_get(round->reports[i].measured, "status"))
+            return true;
+    return false;
+}
+
 /* Docker's proxy accepts connections before a gate that was just started listens: until all that goes through
- * it has been answered once, no answer says nothing of the release. */
+ * it has been answered once, no answer says nothing of the release. One that is waited for in vain for long,
+ * while others are answered, is not the gate's: a leak of connections silences what needs the database. */
 static void forgive_silence(struct window *window, struct probe_round *round) {
-    bool silent = false;
+    bool silent = false, others = is_any_answered(round);
     if (!window->gate_since)
         return;
     for (size_t i = 0; i < round->count; i++) {
         struct probe_report *report = &round->reports[i];
         if (report->result != PROBE_FAIL || report->fatal || report->answered ||
-            json_object_get(report->measured, "status"))
+            json_object_get(report->measured, "status") || (others && report->took > GATE_SILENCE))
             continue;
         silent = true;
         report->result = PROBE_UNKNOWN;
