@@ -177,6 +177,7 @@ static void a_disk_that_takes_nothing_keeps_no_message_back(void **state) {
     assert_return_code(rename(spool, aside), errno);
     assert_int_equal(durable_write(AT_FDCWD, spool, "", 0, 0600, NULL), 0);
     assert_int_equal(durable_remove_tree(AT_FDCWD, memory, NULL), 0);
+    put(MESSAGE_REFUSED, "1", 5, 8); /* now in both places: read once */
     put(MESSAGE_ROLLED_BACK, "2", 6, 7);
     put(MESSAGE_FAILED, "3", 7, 7);
     assert_return_code(unlink(spool), errno);

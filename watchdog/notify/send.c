@@ -150,10 +150,12 @@ static int pass(struct sender *sender, bool now, bool *ret_any, struct error *er
         return r;
     for (char **warning = warnings; warning && *warning; warning++)
         strings_append(&sender->result->failures, *warning);
-    for (size_t i = 0; i < count && r >= 0 && deadline_left(sender->deadline) > 0; i++)
+    /* one that cannot be put away (a read-only disk) stands in no other's way */
+    for (size_t i = 0; i < count && deadline_left(sender->deadline) > 0; i++)
         if (now || message_due(messages[i], clock_realtime())) {
             *ret_any = true;
-            r = send_one(sender, messages[i], err);
+            int sent = send_one(sender, messages[i], r < 0 ? NULL : err);
+            r = r < 0 ? r : sent;
         }
     messages_free(messages, count);
     return r;
