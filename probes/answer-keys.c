@@ -115,6 +115,18 @@ int answer_check(const struct answer_settings *settings, bool is_http, const str
     return 0;
 }
 
+void answer_prepare(struct answer_settings *settings) {
+    for (char **program = settings->asserts; program && *program; program++)
+        jq_programs_add(&settings->prepared, *program);
+    if (settings->same && *settings->same != '~')
+        jq_programs_add(&settings->prepared, settings->same);
+    if (settings->version && *settings->version != '~')
+        jq_programs_add(&settings->prepared, settings->version);
+    for (size_t i = 0; i < settings->captures.count; i++)
+        if (settings->captures.list[i].from == ANSWER_JQ)
+            jq_programs_add(&settings->prepared, settings->captures.list[i].source);
+}
+
 void answer_captures(const struct answer_settings *settings, char ***names) {
     for (size_t i = 0; i < settings->captures.count; i++)
         strings_append(names, settings->captures.list[i].name);
@@ -126,6 +138,7 @@ void answer_settings_done(struct answer_settings *settings) {
         free(settings->captures.list[i].source);
     }
     free(settings->captures.list);
+    jq_programs_free(settings->prepared);
     strings_free(settings->match);
     strings_free(settings->no_match);
     strings_free(settings->asserts);

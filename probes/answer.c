@@ -175,7 +175,7 @@ static bool run_jq(struct judgement *judgement, const char *key, const char *pro
     _cleanup_free_ char *what = xasprintf("%s=", key);
     if (strstr(program, "$baseline") && !has_baseline(judgement))
         return false;
-    int r = jq_run(program, input, baseline_of(judgement), ret, &err);
+    int r = jq_run(judgement->settings->prepared, program, input, baseline_of(judgement), ret, &err);
     if (r < 0)
         answer_note(judgement, key, program, NULL, error_text(&err));
     if (r == -EDOM)
@@ -212,7 +212,8 @@ static bool holds_settled(struct judgement *judgement, const char *program) {
     if (!is_second_look(judgement) && !volatile_has(loose, name))
         return false;
     _cleanup_json_ json_t *settled = volatile_settled(judgement->json, baseline_of(judgement), paths);
-    if (jq_run(program, settled, baseline_of(judgement), &values, NULL) < 0 || !is_true(values))
+    if (jq_run(judgement->settings->prepared, program, settled, baseline_of(judgement), &values, NULL) < 0 ||
+        !is_true(values))
         return false;
     loose = json_object_get(judgement->kept, "loose");
     if (!loose) {
@@ -229,7 +230,8 @@ static char *sides_of(const struct judgement *judgement, const char *program) {
     _cleanup_free_ char *sides = NULL;
     char operator[COMPARISON_OPERATOR_SIZE];
     if (!comparison_split(program, &sides, operator) ||
-        jq_run(sides, judgement->json, baseline_of(judgement), &values, NULL) < 0 ||
+        jq_run(judgement->settings->prepared, sides, judgement->json, baseline_of(judgement), &values, NULL) <
+            0 ||
         json_array_size(values) != 1)
         return xstrdup("");
     const json_t *left = json_array_get(json_array_get(values, 0), 0),

@@ -47,6 +47,7 @@ struct answer_settings {
     struct answer_time max_time;
     char *version; /* a jq program, or "~PATTERN" */
     char *version_of;
+    struct jq_programs *prepared; /* of answer_prepare(); NULL: none */
 };
 
 int key_capture(const char *value, void *target, struct error *err);
@@ -84,6 +85,8 @@ void answer_settings_done(struct answer_settings *settings);
  * headers and cookies. */
 int answer_check(const struct answer_settings *settings, bool is_http, const struct settings *application,
                  struct error *err);
+/* Compiles the jq programs that each look runs. */
+void answer_prepare(struct answer_settings *settings);
 /* Appends the names that are captured. */
 void answer_captures(const struct answer_settings *settings, char ***names);
 

@@ -75,7 +75,7 @@ int capture_by_jq(const struct judgement *judgement, const char *source, char **
     _cleanup_json_ json_t *values = NULL;
     if (!judgement->json)
         return 0;
-    int r = jq_run(source, judgement->json, judgement->json, &values, err);
+    int r = jq_run(judgement->settings->prepared, source, judgement->json, judgement->json, &values, err);
     *ret = r == 0 ? capture_text(json_array_get(values, 0)) : NULL;
     return r < 0 ? r : *ret != NULL;
 }

@@ -260,6 +260,11 @@ static void captures(const struct probe *probe, char ***names) {
     answer_captures(&own->judge, names);
 }
 
+static void prepare(struct probe *probe) {
+    struct command_settings *own = probe->settings;
+    answer_prepare(&own->judge);
+}
+
 static void done(void *settings) {
     struct command_settings *own = settings;
     answer_settings_done(&own->judge);
@@ -291,6 +296,7 @@ const struct probe_kind probe_command = {
     .ready = ready,
     .placeholders = placeholders,
     .captures = captures,
+    .prepare = prepare,
     .run = run,
     .done = done,
 };

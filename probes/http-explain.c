@@ -30,7 +30,7 @@ json_t *http_shape(const struct http_answer *answer, const json_t *parsed) {
         json_parse(answer->body.text, answer->body.size, "the answer", &own, NULL);
     if (!parsed && !own)
         return NULL;
-    if (jq_run(shape_program, parsed ? parsed : own, NULL, &values, NULL) < 0)
+    if (jq_run(NULL, shape_program, parsed ? parsed : own, NULL, &values, NULL) < 0)
         return NULL;
     return json_incref(json_array_get(values, 0));
 }

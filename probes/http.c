@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "probes/docker.h"
+#include "probes/jq.h"
 #include "probes/keys.h"
 #include "probes/set.h"
 #include "watchdog/base/json.h"
@@ -163,6 +164,13 @@ static void files(const struct probe *probe, char ***paths) {
         strings_append(paths, own->ca);
 }
 
+static void prepare(struct probe *probe) {
+    struct http_settings *own = probe->settings;
+    answer_prepare(&own->judge);
+    if (own->assets && !string_equal(own->assets, HTTP_ASSETS_OF_PAGE))
+        jq_programs_add(&own->judge.prepared, own->assets);
+}
+
 static void done(void *settings) {
     struct http_settings *own = settings;
     answer_settings_done(&own->judge);
@@ -214,6 +222,7 @@ const struct probe_kind probe_http = {
     .placeholders = placeholders,
     .captures = captures,
     .files = files,
+    .prepare = prepare,
     .run = run,
     .done = done,
 };

@@ -59,6 +59,63 @@ static int compile(jq_state *jq, const char *program, const json_t *baseline, st
     return compiled ? 0 : -EINVAL;
 }
 
+struct jq_programs {
+    struct {
+        char *program;
+        jq_state *jq;
+    } * list;
+    size_t count;
+};
+
+/* $baseline is bound when it runs, so that one compiled program serves all baselines: see input_of(). */
+static jq_state *compile_for_any(const char *program) {
+    _cleanup_free_ char *text = xasprintf(".[1] as $baseline | .[0] | (%s\n)", program);
+    jq_state *jq = jq_init();
+    if (!jq)
+        return NULL;
+    struct buffer words = { 0 };
+    jq_set_error_cb(jq, keep_first_words, &words);
+    int compiled = jq_compile(jq, text);
+    jq_set_error_cb(jq, NULL, NULL);
+    buffer_done(&words);
+    if (!compiled)
+        jq_teardown(&jq);
+    return jq;
+}
+
+static jv input_of(const json_t *input, const json_t *baseline) {
+    return jv_array_append(jv_array_append(jv_array(), jv_of(input)), jv_of(baseline));
+}
+
+static jq_state *find(const struct jq_programs *programs, const char *program) {
+    for (size_t i = 0; programs && i < programs->count; i++)
+        if (string_equal(programs->list[i].program, program))
+            return programs->list[i].jq;
+    return NULL;
+}
+
+void jq_programs_add(struct jq_programs **programs, const char *program) {
+    jq_state *jq = find(*programs, program) ? NULL : compile_for_any(program);
+    if (!jq)
+        return;
+    struct jq_programs *own = *programs ? *programs : xcalloc(1, sizeof(*own));
+    own->list = xrealloc(own->list, own->count + 1, sizeof(*own->list));
+    own->list[own->count].program = xstrdup(program);
+    own->list[own->count++].jq = jq;
+    *programs = own;
+}
+
+void jq_programs_free(struct jq_programs *programs) {
+    if (!programs)
+        return;
+    for (size_t i = 0; i < programs->count; i++) {
+        free(programs->list[i].program);
+        jq_teardown(&programs->list[i].jq);
+    }
+    free(programs->list);
+    free(programs);
+}
+
 /* Takes the final, invalid value of jq_next(). */
 static int end_of(jq_state *jq, jv last, struct error *err) {
     if (jv_invalid_has_msg(jv_copy(last))) {
@@ -73,30 +130,38 @@ static int end_of(jq_state *jq, jv last, struct error *err) {
     return jq_halted(jq) ? error_set(err, EDOM, "halted") : 0;
 }
 
-int jq_run(const char *program, const json_t *input, const json_t *baseline, json_t **ret,
-           struct error *err) {
-    jq_state *jq = jq_init();
+/* Takes @input. */
+static int run(jq_state *jq, jv input, json_t **ret, struct error *err) {
+    _cleanup_json_ json_t *values = json_array();
+    jq_start(jq, input, 0);
+    jv value = jq_next(jq);
+    while (jv_is_valid(value) && json_array_size(values) < VALUES_LIMIT) {
+        json_array_append_new(values, json_of(value));
+        value = jq_next(jq);
+    }
+    int r = 0;
+    if (jv_is_valid(value)) {
+        jv_free(value);
+        r = error_set(err, E2BIG, "gave more than %d values", VALUES_LIMIT);
+    } else {
+        r = end_of(jq, value, err);
+    }
+    if (r == 0)
+        *ret = take_ptr(values);
+    return r;
+}
+
+int jq_run(const struct jq_programs *prepared, const char *program, const json_t *input,
+           const json_t *baseline, json_t **ret, struct error *err) {
+    jq_state *jq = find(prepared, program);
+    if (jq)
+        return run(jq, input_of(input, baseline), ret, err);
+    jq = jq_init();
     if (!jq)
         return error_set(err, ENOMEM, "jq could not be started");
     int r = compile(jq, program, baseline, err);
-    _cleanup_json_ json_t *values = json_array();
-    if (r == 0) {
-        jq_start(jq, jv_of(input), 0);
-        jv value = jq_next(jq);
-        while (jv_is_valid(value) && json_array_size(values) < VALUES_LIMIT) {
-            json_array_append_new(values, json_of(value));
-            value = jq_next(jq);
-        }
-        if (jv_is_valid(value)) {
-            jv_free(value);
-            r = error_set(err, E2BIG, "gave more than %d values", VALUES_LIMIT);
-        } else {
-            r = end_of(jq, value, err);
-        }
-    }
+    r = r < 0 ? r : run(jq, jv_of(input), ret, err);
     jq_teardown(&jq);
-    if (r == 0)
-        *ret = take_ptr(values);
     return r;
 }
 

@@ -162,6 +162,9 @@ struct probe_kind {
     void (*captures)(const struct probe *probe, char ***names);
     /* Appends the files that its looks read, wherever they lie. May be NULL. */
     void (*files)(const struct probe *probe, char ***paths);
+    /* Makes what is the same in each look, before the first round: children have it by fork(). May be NULL.
+     */
+    void (*prepare)(struct probe *probe);
     /* Looks once, in a forked child that is killed soon after look->deadline. */
     void (*run)(const struct probe_look *look, struct probe_report *report);
     /* Frees what the settings hold. */

@@ -380,6 +380,12 @@ void cleanup_probe_set(struct probe_set **set) {
     probe_set_free(*set);
 }
 
+void probe_set_prepare(struct probe_set *set) {
+    for (size_t i = 0; i < set->count; i++)
+        if (set->probes[i].kind->prepare)
+            set->probes[i].kind->prepare(&set->probes[i]);
+}
+
 const struct probe *probe_set_find(const struct probe_set *set, const char *name) {
     size_t index = index_of(set, name);
     return index < set->count ? &set->probes[index] : NULL;

@@ -25,6 +25,9 @@ struct probe_set {
 int probe_set_new(const struct settings *settings, struct probe_set **ret, struct error *err);
 void probe_set_free(struct probe_set *set);
 
+/* Compiles what each look runs: for a caller that looks more than once. */
+void probe_set_prepare(struct probe_set *set);
+
 /* The probe of that name, or NULL. */
 const struct probe *probe_set_find(const struct probe_set *set, const char *name);
 

@@ -338,6 +338,11 @@ static void captures(const struct probe *probe, char ***names) {
     answer_captures(&own->judge, names);
 }
 
+static void prepare(struct probe *probe) {
+    struct sql_settings *own = probe->settings;
+    answer_prepare(&own->judge);
+}
+
 static void done(void *settings) {
     struct sql_settings *own = settings;
     answer_settings_done(&own->judge);
@@ -368,6 +373,7 @@ const struct probe_kind probe_sql = {
     .check = check,
     .placeholders = placeholders,
     .captures = captures,
+    .prepare = prepare,
     .run = run,
     .done = done,
 };

@@ -38,7 +38,7 @@ static void both_sides_are_found(void **state) {
         if (!comparison_split(cases[i].program, &sides, operator))
             fail_msg("%s", cases[i].program);
         assert_string_equal(operator, cases[i].operator);
-        if (jq_run(sides, value, baseline, &values, &err) < 0)
+        if (jq_run(NULL, sides, value, baseline, &values, &err) < 0)
             fail_msg("%s: %s", sides, error_text(&err));
         assert_int_equal(json_array_size(values), 1);
         _cleanup_free_ char *text = json_text(json_array_get(values, 0));

@@ -84,7 +84,7 @@ static int make_body(const char *program, const json_t *said, char **ret, struct
         *ret = json_text(said);
         return 0;
     }
-    int r = jq_run(program, said, NULL, &values, err);
+    int r = jq_run(NULL, program, said, NULL, &values, err);
     if (r < 0)
         return error_prefix(err, "the jq program of the body");
     if (json_array_size(values) != 1)

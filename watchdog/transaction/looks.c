@@ -67,6 +67,7 @@ int looks_new(struct context *context, enum looks_release release, struct looks 
         r = read_baseline(context, &looks->baseline, err);
     if (r < 0)
         return r;
+    probe_set_prepare(looks->set);
     looks->memory = probe_memory_new();
     looks->view = (struct probe_view){ .settings = context->settings,
                                        .engine = context->engine,
