@@ -239,7 +239,7 @@ class Application:
         run("docker", "start", containers["qaid-server"], containers["caddy"])
         end = time.monotonic() + 60
         while True:
-            health = run("docker", "inspect", "-f", "{{.State.Health.Status}}", *containers.values()).stdout.split()
+            health = run("docker", "inspect", "-f", "{{if .State.Health}}{{.State.Health.Status}}{{else}}healthy{{end}}", *containers.values()).stdout.split()
             if health == ["healthy"] * 4:
                 return
             if time.monotonic() > end:

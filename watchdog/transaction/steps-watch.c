@@ -301,9 +301,16 @@ static int decide(struct window *window, struct probe_round *round, bool *ret_ov
     return 0;
 }
 
-/* Until the next round: an event of Docker, the end of `up`, or the time. */
-static void wait_for_next(struct window *window, usec_t interval) {
+/* Until the next round: an event of Docker, the end of `up`, or the time. Before the first pass users are
+ * shut out: no longer than the wrong answers of what has started need to be believed. */
+static void wait_for_next(struct window *window) {
     struct context *context = window->context;
+    const struct verdict_memory *memory = &window->memory;
+    usec_t interval = window->rules.interval, settle_time = window->rules.settle_time;
+    if (!context->record->first_pass && interval > EAGER_INTERVAL)
+        interval = EAGER_INTERVAL;
+    if (memory->settled && memory->wrong < settle_time && interval > settle_time - memory->wrong)
+        interval = settle_time - memory->wrong;
     signs_wait(&window->signs, context->engine, context->record->project,
                context->up.pid ? context->up.output_fd : -1, context_deadline(context, interval));
 }
@@ -373,10 +380,7 @@ int step_watch(struct context *context, struct error *err) {
             r = error_set(err, ETIME, "the window did not end in its time");
             break;
         }
-        usec_t interval = context->settings->watch.interval;
-        if (!context->record->first_pass && interval > EAGER_INTERVAL)
-            interval = EAGER_INTERVAL;
-        wait_for_next(&window, interval);
+        wait_for_next(&window);
     }
     window_done(&window);
     return r;
