@@ -216,6 +216,7 @@ const struct probe_kind probe_http = {
     .keys = keys,
     .settings_size = sizeof(struct http_settings),
     .timeout = 10 * USEC_PER_SEC,
+    .makes_requests = true,
     .sandbox = SANDBOX_LOOK,
     .init = init,
     .check = check,

@@ -84,8 +84,9 @@ struct probe_view {
     usec_t first_pass_realtime; /* the first full pass; 0: not yet */
     const struct probe_expected *expected;
     size_t expected_count;
-    const char *gate;    /* the gate service; NULL: none */
-    const char *twin;    /* the twin container's name while the gate is shut: requests go to it; else NULL */
+    const char *gate;   /* the gate service; NULL: none */
+    const char *twin;   /* the twin container's name while the gate is shut: requests go to it; else NULL */
+    bool twin_is_asked; /* a probe that decides makes requests: the twin need not wait for its health check */
     const json_t *signs; /* {container's id: {"oom": times, "stopped": realtime}}; NULL: none followed */
     const json_t
         *baseline;       /* of baseline_make(); NULL: this round makes one, or compares with nothing. With
@@ -148,6 +149,7 @@ struct probe_kind {
     size_t settings_size;
     usec_t timeout;            /* where Timeout= is not set */
     enum sandbox_kind sandbox; /* what its looks may still do */
+    bool makes_requests;       /* to the application, by way of the gate or its twin */
     /* Fills in what stands there when no key says otherwise; before the keys are read. May be NULL. */
     void (*init)(void *settings);
     /* Whether the keys fit together. The error names key and expectation; the caller puts file, line and

@@ -249,6 +249,18 @@ static void the_twin_stands_for_the_gate_while_that_is_shut(void **state) {
     CASE("the gate itself does not",
          (c->status = "created", facts.view.gate = "web", facts.view.twin = "twin"), PROBE_FAIL, false,
          "no container");
+    CASE("a twin that is asked need not be healthy yet",
+         (c->name = "twin", c->one_off = true, c->health = "starting", facts.view.gate = "web",
+          facts.view.twin = "twin", facts.view.twin_is_asked = true),
+         PROBE_PASS, false, "");
+    CASE("but must not be unhealthy",
+         (c->name = "twin", c->one_off = true, c->health = "unhealthy", facts.view.gate = "web",
+          facts.view.twin = "twin", facts.view.twin_is_asked = true),
+         PROBE_FAIL, true, "unhealthy");
+    CASE("one that nobody asks waits for it",
+         (c->name = "twin", c->one_off = true, c->health = "starting", facts.view.gate = "web",
+          facts.view.twin = "twin"),
+         PROBE_FAIL, false, "still starting");
     CASE("without a twin the gate counts", facts.view.gate = "web", PROBE_PASS, false, "");
 }
 

@@ -81,6 +81,10 @@ int looks_new(struct context *context, enum looks_release release, struct looks 
         looks->view.since_realtime = record->switched;
     if (release == LOOKS_OLD && (r = oldest_start(context, &looks->view.since_realtime, err)) < 0)
         return r;
+    for (size_t i = 0; i < looks->set->count; i++)
+        looks->view.twin_is_asked =
+            looks->view.twin_is_asked ||
+            (looks->set->probes[i].kind->makes_requests && !looks->set->probes[i].advisory);
     looks->view.host = context;
     looks->view.forget = context_forget;
     if (release != LOOKS_BASELINE)
