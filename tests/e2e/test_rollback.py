@@ -22,6 +22,8 @@ FAULTS = [  # name, probes one of which must be the one that failed
     ("wrong-entrypoint", {"containers"}),
     ("broken-page", {"test-run"}),
     ("role-password", {"login", "containers", "migrations"}),
+    ("prepared-transaction", {"containers", "migrations"}),
+    ("renames-database", {"containers", "migrations", "login"}),
 ]
 
 

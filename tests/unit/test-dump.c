@@ -168,6 +168,37 @@ static void a_restored_dump_takes_the_databases_place(void **state) {
     assert_int_equal(database_drop(cluster->connection, now.oid, "restored", SOON, &err), 1);
 }
 
+/* As on a managed server: no superuser, but the database's owner with CREATEDB. */
+static void a_dump_is_restored_by_a_role_with_few_rights(void **state) {
+    struct scene *scene = *state;
+    struct cluster *cluster = &scene->cluster;
+    _cleanup_error_ struct error err = ERROR_NONE;
+    _cleanup_fingerprint_ struct fingerprint fingerprint = { 0 };
+    _cleanup_server_ struct server *server = NULL;
+    _cleanup_connection_ PGconn *few = NULL;
+    const struct server_way way = { "a socket", cluster->directory, cluster->port, NULL };
+    cluster_do(cluster->connection, "CREATE ROLE few LOGIN CREATEDB IN ROLE pg_signal_backend");
+    cluster_do(cluster->connection, "GRANT app TO few");
+    server_new(&way, 1, "few", CLUSTER_ID, "postgres", &server);
+    cluster_check(server_connect(server, NULL, SOON, &few, &err), &err);
+    _cleanup_database_ struct database source = { 0 };
+    _cleanup_dump_ struct dump dump = { 0 };
+    _cleanup_free_ char *path = xasprintf("%s/few.zst", cluster->directory);
+    cluster_do(few, "CREATE DATABASE few OWNER app");
+    _cleanup_connection_ PGconn *own = NULL;
+    cluster_check(server_connect(server, "few", SOON, &own, &err), &err);
+    cluster_do(own, "SET ROLE app");
+    cluster_do(own, "CREATE TABLE public.t AS SELECT generate_series(1, 42) AS n");
+    PQfinish(take_ptr(own));
+    cluster_check(database_by_name(few, "few", SOON, &source, &err), &err);
+    cluster_check(dump_write(scene->programs, server, "few", path, NULL, SOON, &dump, &err), &err);
+    cluster_check(dump_restore(scene->programs, server, few, path, &dump, &source, "few_back", "mark", NULL,
+                               SOON, &fingerprint, &err),
+                  &err);
+    assert_string_equal(fingerprint.mark, "mark");
+    assert_int_equal(json_get_integer(dump.tables, "public.t", -1), 42);
+}
+
 static char *unpack(const char *path, size_t size) {
     _cleanup_compressed_reader_ struct compressed_reader *reader = NULL;
     char *data = xcalloc(size, 1);
@@ -313,6 +344,7 @@ int main(void) {
         cmocka_unit_test(a_dump_says_what_is_in_it),
         cmocka_unit_test(the_counts_are_of_the_dumps_moment),
         cmocka_unit_test(a_restored_dump_takes_the_databases_place),
+        cmocka_unit_test(a_dump_is_restored_by_a_role_with_few_rights),
         cmocka_unit_test(a_dump_cut_before_the_compressor_is_caught),
         cmocka_unit_test(a_dump_cut_or_changed_on_disk_is_caught),
         cmocka_unit_test(a_dump_that_fails_leaves_no_file),

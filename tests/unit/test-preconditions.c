@@ -113,6 +113,14 @@ static void few_rights_are_named(void **state) {
     cluster_do(cluster->connection, "GRANT pg_signal_backend TO little");
     expect(cluster, server, "database-rights", "ok", "owns all");
     expect(cluster, server, "database-sessions-rights", "ok", "");
+    /* whose sessions there are it does not see: that is not "nobody" */
+    expect(cluster, server, "database-sessions", "advisory", "not known");
+    cluster_do(cluster->connection, "GRANT pg_read_all_stats TO little");
+    expect(cluster, server, "database-sessions", "ok", "nobody but");
+    /* a right that is there to be taken only by SET ROLE is none to the server */
+    cluster_do(cluster->connection, "ALTER ROLE little NOINHERIT");
+    expect(cluster, server, "database-sessions-rights", "refused", "little");
+    cluster_do(cluster->connection, "ALTER ROLE little INHERIT");
     cluster_do(cluster->connection, "ALTER DATABASE app OWNER TO boss");
 }
 

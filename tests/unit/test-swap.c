@@ -17,6 +17,7 @@
 #include "watchdog/database/dress.h"
 #include "watchdog/database/fence.h"
 #include "watchdog/database/names.h"
+#include "watchdog/database/prepared.h"
 #include "watchdog/database/swap.h"
 
 /* A database with everything that a clone does not inherit. */
@@ -225,6 +226,23 @@ static void an_old_collation_version_is_no_obstacle(void **state) {
     clone(cluster, &source, "old_clone", "mark", &fingerprint);
 }
 
+/* A cluster of an image whose C library has no versions, run by one that has: each clone gets today's. */
+static void a_collation_without_a_version_is_no_obstacle(void **state) {
+    struct cluster *cluster = *state;
+    _cleanup_database_ struct database source = { 0 };
+    _cleanup_fingerprint_ struct fingerprint fingerprint = { 0 };
+    make_database(cluster, "no_collation");
+    cluster_do(cluster->connection,
+               "UPDATE pg_database SET datcollversion = NULL WHERE datname = 'no_collation'");
+    look(cluster, "no_collation", &source);
+    assert_null(source.collation_version);
+    fence(cluster, &source, "no_collation", true);
+    clone(cluster, &source, "no_collation_clone", "mark", &fingerprint);
+    _cleanup_error_ struct error err = ERROR_NONE;
+    const struct swap swap = { &source, source.oid, fingerprint.oid, "no_collation_failed" };
+    assert_int_equal(databases_swap(cluster->connection, &swap, 1, SOON, &err), 1);
+}
+
 static void a_clone_of_that_name_is_made_again_and_another_source_refused(void **state) {
     struct cluster *cluster = *state;
     _cleanup_error_ struct error err = ERROR_NONE;
@@ -361,10 +379,81 @@ static void a_prepared_transaction_is_named(void **state) {
     PQfinish(user);
     assert_int_equal(sessions_end(cluster->connection, &source.oid, 1, SOON, &err), -EBUSY);
     assert_non_null(strstr(err.text, "\"left behind\""));
+    struct prepared *found = NULL;
+    size_t count = 0;
+    cluster_check(prepared_find(cluster->connection, &source.oid, 1, SOON, &found, &count, &err), &err);
+    assert_int_equal(count, 1);
+    assert_string_equal(found[0].gid, "left behind");
+    assert_string_equal(found[0].owner, "boss");
+    assert_string_equal(found[0].database, "prepared");
+    assert_int_equal(found[0].oid, source.oid);
     user = cluster_connect(cluster, "prepared");
-    cluster_do(user, "ROLLBACK PREPARED 'left behind'");
+    /* one that somebody else has ended meanwhile is no error */
+    for (int i = 0; i < 2; i++)
+        cluster_check(prepared_commit(user, &found[0], SOON, &err), &err);
+    cluster_do(user, "SELECT n FROM public.x");
     PQfinish(user);
+    prepared_free(found, count);
     assert_int_equal(sessions_end(cluster->connection, &source.oid, 1, SOON, &err), 0);
+}
+
+/* CREATEDB, the owner, and the right to end others' sessions: all that a managed server gives. */
+static PGconn *connect_few(struct cluster *cluster, const char *database, struct server **server) {
+    _cleanup_error_ struct error err = ERROR_NONE;
+    const struct server_way way = { "a socket", cluster->directory, cluster->port, NULL };
+    PGconn *connection = NULL;
+    server_new(&way, 1, "few", CLUSTER_ID, "postgres", server);
+    cluster_check(server_connect(*server, database, SOON, &connection, &err), &err);
+    return connection;
+}
+
+static void a_role_with_few_rights_does_it_all(void **state) {
+    struct cluster *cluster = *state;
+    _cleanup_error_ struct error err = ERROR_NONE;
+    _cleanup_server_ struct server *server = NULL, *again = NULL;
+    _cleanup_database_ struct database source = { 0 };
+    _cleanup_fingerprint_ struct fingerprint fingerprint = { 0 };
+    cluster_do(cluster->connection, "CREATE ROLE few LOGIN CREATEDB IN ROLE pg_signal_backend");
+    cluster_do(cluster->connection, "CREATE ROLE app_owner LOGIN");
+    cluster_do(cluster->connection, "GRANT app_owner TO few");
+    cluster_do(cluster->connection, "CREATE DATABASE managed OWNER app_owner");
+    cluster_do(cluster->connection, "REVOKE ALL ON DATABASE managed FROM PUBLIC");
+    cluster_do(cluster->connection, "ALTER DATABASE managed SET work_mem = '7MB'");
+    _cleanup_connection_ PGconn *few = connect_few(cluster, NULL, &server);
+    _cleanup_connection_ PGconn *user = cluster_connect(cluster, "managed");
+    cluster_do(user, "SET ROLE app_owner");
+    cluster_do(user, "CREATE TEMPORARY TABLE x (n int)");
+    cluster_check(database_by_name(few, "managed", SOON, &source, &err), &err);
+    cluster_do(cluster->connection,
+               "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'managed'");
+    const struct database_identity identity = { source.oid, "managed" };
+    cluster_check(fence_set(few, &identity, 1, true, SOON, &err), &err);
+    cluster_check(sessions_end(few, &source.oid, 1, SOON, &err), &err);
+    cluster_check(clone_create(few, &source, "managed_clone", "mark", SOON, &fingerprint, &err), &err);
+    /* what the release has prepared under the application's role */
+    cluster_check(fence_set(few, &identity, 1, false, SOON, &err), &err);
+    PGconn *release = cluster_connect(cluster, "managed");
+    cluster_do(release, "SET SESSION AUTHORIZATION app_owner");
+    cluster_do(release, "BEGIN");
+    cluster_do(release, "SELECT 1");
+    cluster_do(release, "PREPARE TRANSACTION 'of the release'");
+    PQfinish(release);
+    struct prepared *found = NULL;
+    size_t count = 0;
+    cluster_check(prepared_find(few, &source.oid, 1, SOON, &found, &count, &err), &err);
+    assert_int_equal(count, 1);
+    PGconn *inside = connect_few(cluster, "managed", &again);
+    cluster_check(prepared_commit(inside, &found[0], SOON, &err), &err);
+    PQfinish(inside);
+    prepared_free(found, count);
+    cluster_check(fence_set(few, &identity, 1, true, SOON, &err), &err);
+    cluster_check(sessions_end(few, &source.oid, 1, SOON, &err), &err);
+    const struct swap swap = { &source, source.oid, fingerprint.oid, "managed_failed" };
+    assert_int_equal(databases_swap(few, &swap, 1, SOON, &err), 1);
+    _cleanup_database_ struct database after = { 0 };
+    look(cluster, "managed", &after);
+    assert_string_equal(after.owner, "app_owner");
+    assert_int_equal(after.settings_count, 1);
 }
 
 static void our_own_sessions_are_ended_with_what_they_do(void **state) {
@@ -479,11 +568,13 @@ int main(void) {
         cmocka_unit_test(what_the_catalog_has_as_acl_is_the_same_text),
         cmocka_unit_test(a_plain_database_stays_plain),
         cmocka_unit_test(an_old_collation_version_is_no_obstacle),
+        cmocka_unit_test(a_collation_without_a_version_is_no_obstacle),
         cmocka_unit_test(a_clone_of_that_name_is_made_again_and_another_source_refused),
         cmocka_unit_test(a_clone_that_was_changed_is_not_taken_for_ours),
         cmocka_unit_test(two_databases_are_swapped_together_or_not_at_all),
         cmocka_unit_test(a_release_that_drops_or_renames_its_database_is_rolled_back_too),
         cmocka_unit_test(a_prepared_transaction_is_named),
+        cmocka_unit_test(a_role_with_few_rights_does_it_all),
         cmocka_unit_test(our_own_sessions_are_ended_with_what_they_do),
         cmocka_unit_test(clients_on_their_way_in_do_not_get_through_the_fence),
         cmocka_unit_test(a_fence_is_set_by_identity_only),

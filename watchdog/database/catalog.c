@@ -61,7 +61,7 @@ static const char query[] =
     " 'connection_limit', d.datconnlimit, 'allows_connections', d.datallowconn,"
     " 'is_template', d.datistemplate,"
     " 'size', CASE WHEN has_database_privilege(d.oid, 'CONNECT')"
-    "   OR pg_has_role('pg_read_all_stats', 'MEMBER') THEN pg_database_size(d.oid) ELSE 0 END)"
+    "   OR pg_has_role('pg_read_all_stats', 'USAGE') THEN pg_database_size(d.oid) ELSE 0 END)"
     " FROM pg_database d, LATERAL to_jsonb(d) AS j"
     " WHERE CASE WHEN $1::oid IS NOT NULL THEN d.oid = $1::oid"
     "  WHEN $2::text IS NOT NULL THEN d.datname::text = $2::text"

@@ -114,6 +114,9 @@ static int verify(PGconn *connection, const struct database *source, const char 
     int r = database_by_name(connection, name, deadline, &clone, err);
     expected.comment = (char *)(uintptr_t)mark;
     expected.is_template = false;
+    /* where none was recorded (by an image without versions of collations), the server records today's */
+    if (!source->collation_version)
+        expected.collation_version = clone.collation_version;
     _cleanup_free_ char *difference = r < 0 ? NULL : database_difference(&expected, &clone);
     expected = (struct database){ 0 }; /* borrowed, all of it */
     if (r < 0)

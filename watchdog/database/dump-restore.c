@@ -26,10 +26,14 @@ static char *create_statement(PGconn *connection, const struct database *recorde
     _cleanup_free_ char *name = sql_identifier(connection, into),
                         *owner = sql_identifier(connection, recorded->owner),
                         *tablespace = sql_identifier(connection, recorded->tablespace);
+    /* who names the default, which is template0's, needs a right on it that only superusers have */
+    bool elsewhere = !string_equal(recorded->tablespace, "pg_default");
     bool superuser = string_equal(PQparameterStatus(connection, "is_superuser"), "on");
     struct buffer sql = { 0 };
-    buffer_printf(&sql, "CREATE DATABASE %s TEMPLATE template0 OWNER %s TABLESPACE %s CONNECTION LIMIT %d",
-                  name, owner, tablespace, superuser ? 0 : 2);
+    buffer_printf(&sql, "CREATE DATABASE %s TEMPLATE template0 OWNER %s CONNECTION LIMIT %d", name, owner,
+                  superuser ? 0 : 2);
+    if (elsewhere)
+        buffer_printf(&sql, " TABLESPACE %s", tablespace);
     clause(connection, &sql, "ENCODING", recorded->encoding);
     clause(connection, &sql, "LC_COLLATE", recorded->collate);
     clause(connection, &sql, "LC_CTYPE", recorded->ctype);

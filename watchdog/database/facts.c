@@ -53,7 +53,7 @@ int server_facts_read(PGconn *connection, usec_t deadline, struct server_facts *
         " current_setting('fsync')::bool, current_setting('full_page_writes')::bool,"
         " floor(extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint,"
         " has_function_privilege('pg_config()', 'EXECUTE')"
-        " FROM pg_roles r, (SELECT pg_has_role('pg_read_all_settings', 'MEMBER') AS settings) p"
+        " FROM pg_roles r, (SELECT pg_has_role('pg_read_all_settings', 'USAGE') AS settings) p"
         " WHERE r.rolname = current_user";
     _cleanup_result_ PGresult *result = NULL;
     _cleanup_server_facts_ struct server_facts facts = { 0 };

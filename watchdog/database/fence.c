@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <inttypes.h>
 
+#include "watchdog/database/prepared.h"
+
 #define POLL_INTERVAL (50 * USEC_PER_MSEC)
 
 /* Whether the OID has the name, and what its fence is. */
@@ -70,8 +72,7 @@ int fence_read(PGconn *connection, uint32_t oid, usec_t deadline, bool *ret_stan
     return 0;
 }
 
-/* The OIDs as an array literal. */
-static char *oid_array(const uint32_t *oids, size_t count) {
+char *oid_array(const uint32_t *oids, size_t count) {
     struct buffer text = { 0 };
     buffer_append(&text, "{", 1);
     for (size_t i = 0; i < count; i++)
@@ -149,35 +150,35 @@ static int sessions_end_all(PGconn *connection, struct sessions *sessions, usec_
     "format('the session of %s%s%s (process %s)', coalesce(a.usename, a.backend_type, 'the server'),"        \
     " ' from ' || host(a.client_addr), ' with ' || nullif(a.application_name, ''), a.pid)"
 
-static int no_prepared(PGconn *connection, const char *oids, usec_t deadline, struct error *err) {
-    _cleanup_result_ PGresult *result = NULL;
-    int r = server_query(connection, deadline, &result, err,
-                         "SELECT p.gid, p.database FROM pg_prepared_xacts p JOIN pg_database d"
-                         " ON d.datname = p.database WHERE d.oid = ANY ($1::oid[]) ORDER BY p.prepared",
-                         SQL_VALUES(oids));
-    if (r < 0)
-        return r;
-    if (PQntuples(result) > 0)
-        return error_set(err, EBUSY,
-                         "the prepared transaction \"%s\" holds the database \"%s\": COMMIT PREPARED or "
-                         "ROLLBACK PREPARED is needed",
-                         sql_text(result, 0, 0), sql_text(result, 0, 1));
-    return 0;
+static int no_prepared(PGconn *connection, const uint32_t *oids, size_t count, usec_t deadline,
+                       struct error *err) {
+    struct prepared *list = NULL;
+    size_t found = 0;
+    int r = prepared_find(connection, oids, count, deadline, &list, &found, err);
+    if (r >= 0 && found > 0)
+        r = error_set(err, EBUSY,
+                      "the prepared transaction \"%s\" holds the database \"%s\": COMMIT PREPARED or "
+                      "ROLLBACK PREPARED is needed",
+                      list[0].gid, list[0].database);
+    prepared_free(list, found);
+    return r;
 }
 
 int sessions_end(PGconn *connection, const uint32_t *oids, size_t count, usec_t deadline, struct error *err) {
     /* Who is on the way in may have passed the fence before it stood, but is no session yet: it holds a lock
-     * on the database from before it looks (PostgreSQL, InitPostgres()). */
+     * on the database from before it looks (PostgreSQL, InitPostgres()). The server's own workers
+     * (autovacuum) can be ended by superusers alone; CREATE DATABASE and RENAME end them themselves. */
     static const char query[] =
         "SELECT a.pid, " SESSION_WORDS " FROM pg_stat_activity a"
         " WHERE a.datid = ANY ($1::oid[]) AND a.pid <> pg_backend_pid()"
+        " AND (a.usesysid IS NOT NULL OR current_setting('is_superuser') = 'on')"
         " UNION SELECT l.pid, format('process %s, which is connecting,', l.pid) FROM pg_locks l"
         " WHERE l.locktype = 'object' AND l.database = 0 AND l.classid = 'pg_database'::regclass"
         " AND l.objid = ANY ($1::oid[]) AND l.pid IS NOT NULL AND l.pid <> pg_backend_pid()"
         " AND NOT EXISTS (SELECT FROM pg_stat_activity s WHERE s.pid = l.pid)";
     _cleanup_free_ char *list = oid_array(oids, count);
     _cleanup_sessions_ struct sessions sessions = { .query = query, .parameter = list, .first_only = true };
-    int r = no_prepared(connection, list, deadline, err);
+    int r = no_prepared(connection, oids, count, deadline, err);
     if (r >= 0)
         r = sessions_end_all(connection, &sessions, deadline, err);
     return r < 0 ? error_prefix(err, "cannot empty the databases of sessions") : 0;

@@ -23,6 +23,9 @@ struct database_identity {
 int fence_set(PGconn *connection, const struct database_identity *databases, size_t count, bool standing,
               usec_t deadline, struct error *err);
 
+/* The OIDs as a literal of an array, for a statement's parameter. Owned by the caller. */
+char *oid_array(const uint32_t *oids, size_t count);
+
 /* Whether it stands. -ENOENT without such a database. */
 int fence_read(PGconn *connection, uint32_t oid, usec_t deadline, bool *ret_standing, struct error *err);
 

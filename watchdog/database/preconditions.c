@@ -62,8 +62,8 @@ static int none_of(struct looks *looks, const char *name, bool advisory, const c
 static int look_server(struct looks *looks, struct error *err) {
     (void)err;
     const struct server_facts *facts = &looks->facts;
-    findings_add(looks->findings, looks->count, "database-server", facts->version_number >= 100000, false,
-                 "PostgreSQL 10 or newer is needed", "PostgreSQL %s answers", facts->version);
+    findings_add(looks->findings, looks->count, "database-server", facts->version_number >= 130000, false,
+                 "PostgreSQL 13 or newer is needed", "PostgreSQL %s answers", facts->version);
     find(looks, "database-primary", !facts->in_recovery, false, "name the primary server as the database",
          facts->in_recovery ? "the server is a standby: nothing can be written to it" : "it is no standby");
     find(looks, "database-fsync", facts->fsync, false,
@@ -96,7 +96,7 @@ static int look_rights(struct looks *looks, struct error *err) {
     return none_of(looks, "database-sessions-rights", false, "our role may end the sessions of others",
                    "our role may not end the sessions of others", "GRANT pg_signal_backend to it",
                    "SELECT current_user FROM (SELECT $1::text) p"
-                   " WHERE NOT pg_has_role('pg_signal_backend', 'MEMBER')",
+                   " WHERE NOT pg_has_role('pg_signal_backend', 'USAGE')",
                    err);
 }
 
@@ -195,10 +195,22 @@ static int look_sessions(struct looks *looks, struct error *err) {
         " AND NOT host(a.client_addr) = ANY ($2::text[]) ORDER BY 1";
     if (!looks->addresses)
         return 0;
+    _cleanup_free_ char *blind = NULL;
+    int r = rows(
+        looks->connection, looks->deadline,
+        "SELECT current_user FROM (SELECT $1::text) p WHERE NOT pg_has_role('pg_read_all_stats', 'USAGE')",
+        looks->oids, &blind, err);
+    if (r < 0)
+        return r;
+    if (*blind) {
+        find(looks, "database-sessions", false, true, "GRANT pg_read_all_stats to it",
+             "whether others than the application use its database is not known: our role does not see who "
+             "they are");
+        return 0;
+    }
     _cleanup_result_ PGresult *result = NULL;
     _cleanup_free_ char *joined = strings_join(looks->addresses, ","), *list = xasprintf("{%s}", joined);
-    int r =
-        server_query(looks->connection, looks->deadline, &result, err, query, SQL_VALUES(looks->oids, list));
+    r = server_query(looks->connection, looks->deadline, &result, err, query, SQL_VALUES(looks->oids, list));
     if (r < 0)
         return r;
     _cleanup_buffer_ struct buffer found = { 0 };

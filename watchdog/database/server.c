@@ -133,7 +133,8 @@ int server_open(const struct settings *settings, struct engine *engine, const st
     if (r < 0)
         return r;
     r = connect_first(server, deadline, err);
-    if (r == -ENOENT && !own) {
+    /* hardened servers let nobody into "postgres" */
+    if ((r == -ENOENT || r == -EPERM) && !own) {
         replace_string(server->maintenance, xstrdup("template1"));
         r = connect_first(server, deadline, err);
     }

@@ -33,7 +33,7 @@ void server_new(const struct server_way *ways, size_t count, const char *user, c
  * in this order: its first network address with the credential "database-password", with POSTGRES_PASSWORD of
  * its environment, with what POSTGRES_PASSWORD_FILE names inside it; then its socket in /var/run/postgresql
  * or /tmp, through /proc/PID/root. The port is PGPORT of its environment, or 5432. The maintenance database
- * is "postgres", or "template1" where the application's own is "postgres" or there is none.
+ * is "postgres", or "template1" where the application's own is "postgres" or it lets us not in.
  *
  * A connection to the maintenance database is tried, so that what is wrong is said here; a server that starts
  * or recovers from a crash is waited for. Errors as of server_connect(). */

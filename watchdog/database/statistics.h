@@ -13,6 +13,10 @@
 
 #include "watchdog/database/server.h"
 
+/* What counting may cost where users wait for it, and the bytes up to which a table is counted exactly. */
+#define STATISTICS_TIME (5 * USEC_PER_SEC)
+#define STATISTICS_COUNT_LIMIT ((uint64_t)64 * 1024 * 1024)
+
 /* Reads them for the database of @connection; tables up to @count_limit bytes are counted too. Sessions
  * report what they did at their end at the latest, so read them after the application was stopped, before the
  * fence.

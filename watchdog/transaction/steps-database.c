@@ -1,5 +1,4 @@
-/* Steps on the database: fence, clone, swap, lift. Everything by OID; what stands is read from the catalogue.
- */
+/* Steps on the database: clone, count, swap. Everything by OID; what stands is read from the catalogue. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,66 +18,6 @@
 
 #define CALL_TIME (30 * USEC_PER_SEC)
 #define SESSIONS_TIME USEC_PER_MINUTE
-#define STATISTICS_TIME (5 * USEC_PER_SEC)                  /* downtime */
-#define STATISTICS_COUNT_LIMIT ((uint64_t)64 * 1024 * 1024) /* bytes of a table that is counted exactly */
-
-/* What holds each of the application's names at this moment; 0 where nothing does. Owned by the caller. */
-static int holders(struct context *context, struct database_identity **ret, size_t *ret_count,
-                   struct error *err) {
-    const struct record *record = context->record;
-    struct database_identity *list = xcalloc(record->databases_count, sizeof(*list));
-    int r = context_open_maintenance(context, err);
-    for (size_t i = 0; r >= 0 && i < record->databases_count; i++) {
-        list[i].name = record->databases[i].name;
-        r = database_oid(context->maintenance, list[i].name, context_deadline(context, CALL_TIME),
-                         &list[i].oid, err);
-        if (r == -ENOENT) {
-            error_done(err);
-            r = 0;
-        }
-    }
-    if (r < 0) {
-        free(list);
-        return r;
-    }
-    *ret = list;
-    *ret_count = record->databases_count;
-    return 0;
-}
-
-static size_t only_present(struct database_identity *list, size_t count) {
-    size_t kept = 0;
-    for (size_t i = 0; i < count; i++)
-        if (list[i].oid)
-            list[kept++] = list[i];
-    return kept;
-}
-
-int step_fence(struct context *context, struct error *err) {
-    _cleanup_free_ struct database_identity *list = NULL;
-    size_t count = 0;
-    int r = holders(context, &list, &count, err);
-    if (r < 0)
-        return r;
-    count = only_present(list, count);
-    r = count ? fence_set(context->maintenance, list, count, true, context_deadline(context, CALL_TIME), err)
-              : 0;
-    return r < 0 ? error_prefix(err, "cannot fence the database") : 0;
-}
-
-int step_end_sessions(struct context *context, struct error *err) {
-    _cleanup_free_ struct database_identity *list = NULL;
-    _cleanup_free_ uint32_t *oids = NULL;
-    size_t count = 0;
-    int r = holders(context, &list, &count, err);
-    if (r < 0)
-        return r;
-    count = only_present(list, count);
-    oids = xcalloc(count, sizeof(*oids));
-    for (size_t i = 0; i < count; i++)
-        oids[i] = list[i].oid;
-    return sessions_end(context->maintenance, oids, count, context_deadline(context, SESSIONS_TIME), err);
-}
 
 static char *roles_path(const struct context *context) {
     return state_transaction_path(context->state, context->record->id, "roles.json");
@@ -139,40 +78,6 @@ int step_clone(struct context *context, struct error *err) {
     return context_record(context, err);
 }
 
-/* Statistics of each database at this moment, to be compared at a rollback. Losing them loses a count,
- * nothing else. */
-static void remember_written(struct context *context) {
-    struct record *record = context->record;
-    for (size_t i = 0; i < record->databases_count; i++) {
-        _cleanup_connection_ PGconn *connection = NULL;
-        json_t *statistics = NULL;
-        usec_t deadline = context_deadline(context, STATISTICS_TIME);
-        if (server_connect(context->server, record->databases[i].name, deadline, &connection, NULL) >= 0)
-            statistics_read(connection, STATISTICS_COUNT_LIMIT, deadline, &statistics, NULL);
-        json_decref(record->databases[i].written_before);
-        record->databases[i].written_before = statistics;
-    }
-}
-
-int step_lift(struct context *context, struct error *err) {
-    _cleanup_free_ struct database_identity *list = NULL;
-    size_t count = 0;
-    int r = holders(context, &list, &count, err);
-    for (size_t i = 0; r >= 0 && i < count; i++)
-        if (!list[i].oid)
-            r = error_set(err, ENOENT, "no database is called \"%s\"", list[i].name);
-    if (r >= 0)
-        r = fence_set(context->maintenance, list, count, false, context_deadline(context, CALL_TIME), err);
-    if (r < 0)
-        return error_prefix(err, "cannot lift the fence");
-    if (context->record->phase == PHASE_SWITCH) {
-        context->record->switched = clock_realtime();
-        remember_written(context);
-        return context_record(context, err);
-    }
-    return 0;
-}
-
 static int print_oid(const json_t *print, uint32_t *ret) {
     _cleanup_fingerprint_ struct fingerprint fingerprint = { 0 };
     int r = print ? fingerprint_from_json(print, &fingerprint, NULL) : -ENOENT;
@@ -191,7 +96,7 @@ static uint32_t target_oid(const struct record_database *database) {
 int step_see_identity(struct context *context, struct error *err) {
     _cleanup_free_ struct database_identity *list = NULL;
     size_t count = 0;
-    int r = holders(context, &list, &count, err);
+    int r = database_holders(context, &list, &count, err);
     for (size_t i = 0; r == 0 && i < count; i++)
         if (list[i].oid != target_oid(&context->record->databases[i])) {
             error_set(err, ESTALE, "\"%s\" is not the restored database", list[i].name);
@@ -274,8 +179,16 @@ static int adopt_holder(struct context *context, struct record_database *databas
                       err);
     if (r < 0 || state != SWAP_NAME_FOREIGN || holder == database->current)
         return r;
-    record_note(context->record, "the release had dropped the database \"%s\" and made it again",
-                database->name);
+    _cleanup_free_ char *elsewhere = NULL;
+    if (database_name(context->maintenance, database->current, context_deadline(context, CALL_TIME),
+                      &elsewhere, NULL) >= 0)
+        record_note(context->record,
+                    "the release had renamed the database \"%s\" to \"%s\" and made another one: it stays, "
+                    "and lets nobody in",
+                    database->name, elsewhere);
+    else
+        record_note(context->record, "the release had dropped the database \"%s\" and made it again",
+                    database->name);
     database->current = holder;
     return context_record(context, err);
 }
@@ -324,7 +237,7 @@ static int prepare_database(struct context *context, struct record_database *dat
         return r;
     _cleanup_free_ struct database_identity *list = NULL;
     size_t count;
-    if ((r = holders(context, &list, &count, err)) < 0)
+    if ((r = database_holders(context, &list, &count, err)) < 0)
         return r;
     uint32_t target = target_oid(database);
     for (size_t i = 0; target && i < count; i++)
@@ -433,10 +346,4 @@ int step_drop_clone(struct context *context, struct error *err) {
 int step_settle_clone(struct context *context, struct error *err) {
     int r = context->settings->snapshot.keep_clone ? 0 : step_drop_clone(context, err);
     return r < 0 ? r : step_drop_holds(context, err);
-}
-
-/* Also for the gate's opening: what is written from now on is what a rollback would lose. */
-void database_remember_written(struct context *context) {
-    if (context_open_maintenance(context, NULL) >= 0)
-        remember_written(context);
 }

@@ -29,11 +29,21 @@ int step_see_stopped(struct context *context, struct error *err);
 int step_await_foreign(struct context *context, struct error *err);
 int step_see_never_started(struct context *context, struct error *err);
 int step_keep_logs(struct context *context, struct error *err);
-/* steps-database.c */
+/* steps-fence.c */
 int step_fence(struct context *context, struct error *err);
 int step_end_sessions(struct context *context, struct error *err);
-int step_clone(struct context *context, struct error *err);
 int step_lift(struct context *context, struct error *err);
+/* What holds each of the application's names at this moment, in the order of the record; OID 0 where nothing
+ * does. The list is owned by the caller, the names are the record's. */
+struct database_identity;
+int database_holders(struct context *context, struct database_identity **ret, size_t *ret_count,
+                     struct error *err);
+/* Statistics of each database at this moment, into the record, to be compared at a rollback: at the switch,
+ * and again when the gate opens, since what is written from then on is what a rollback would lose. Losing
+ * them loses a count, nothing else. */
+void database_remember_written(struct context *context);
+/* steps-database.c */
+int step_clone(struct context *context, struct error *err);
 int step_see_identity(struct context *context, struct error *err);
 int step_count_writes(struct context *context, struct error *err);
 int step_prepare_databases(struct context *context, struct error *err);
@@ -41,8 +51,6 @@ int step_swap(struct context *context, struct error *err);
 int step_restore_roles(struct context *context, struct error *err);
 int step_drop_clone(struct context *context, struct error *err);
 int step_settle_clone(struct context *context, struct error *err);
-/* Counts what has been written until now, into the record: at the switch, and again when the gate opens. */
-void database_remember_written(struct context *context);
 /* steps-files.c */
 int step_second_pass(struct context *context, struct error *err);
 int step_restore_files(struct context *context, struct error *err);

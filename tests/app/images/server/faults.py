@@ -3,6 +3,8 @@
 import os
 import time
 
+import psycopg2
+
 # In server.py: login-500, late-failure, broken-page. In schema.py: migration-error. In the image: wrong-entrypoint.
 FAULTS = set(os.environ.get("QAID_FAULT", "").split(","))
 
@@ -47,6 +49,30 @@ def after_migration(connection, data, log):
                         os.utime(path, (1, 1))
                 with open(os.path.join(root, "added.bin"), "wb") as file:
                     file.write(os.urandom(1000))
+    if "prepared-transaction" in FAULTS:
+        connection.tpc_begin("of the new release")
+        with connection.cursor() as cursor:
+            cursor.execute("INSERT INTO projects (name, base_url) VALUES ('prepared', 'http://prepared/')")
+        connection.tpc_prepare()
+        log("Fatal: the transaction manager does not answer")
+        os._exit(1)
+    if "renames-database" in FAULTS:
+        connection.close()
+        rename_database()
+        log("Fatal: no database of that name")
+        raise SystemExit(1)
     if "crash-after-migration" in FAULTS:
         log("Fatal: cannot read property 'queue' of undefined")
         raise SystemExit(1)
+
+
+def rename_database():
+    """Somebody may be in it for a moment: then it is refused."""
+    maintenance = psycopg2.connect(os.environ["DATABASE_URL"].rpartition("/")[0] + "/template1")
+    maintenance.autocommit = True
+    for _ in range(100):
+        try:
+            maintenance.cursor().execute("ALTER DATABASE qaid RENAME TO qaid_of_before")
+            return
+        except psycopg2.Error:
+            time.sleep(0.1)
