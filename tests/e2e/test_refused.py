@@ -57,9 +57,6 @@ def test_a_writable_mount_in_none_of_the_lists(application, program):
 
 def test_a_prepared_transaction(application, program):
     release("all", "1.3.0")
-    sql(application, "ALTER SYSTEM SET max_prepared_transactions = 5")
-    application.compose("restart", "postgres")
-    application.wait_until_serving()
     connection = application.connect()
     connection.autocommit = False
     connection.tpc_begin("forgotten")
@@ -71,9 +68,6 @@ def test_a_prepared_transaction(application, program):
             refuse(program, "prepared")
     finally:
         sql(application, "ROLLBACK PREPARED 'forgotten'")
-        sql(application, "ALTER SYSTEM RESET max_prepared_transactions")
-        application.compose("restart", "postgres")
-        application.wait_until_serving()
 
 
 def test_a_server_that_does_not_sync(application, program):
