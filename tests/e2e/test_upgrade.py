@@ -103,5 +103,16 @@ def test_an_upgrade_that_finds_another_at_work_says_so(application, program):
     assert first.wait_for_phase("backup")
     assert program("upgrade").code == 7
     assert first.wait().code == DONE
+    assert clones(application) == 1
+    program.configure(("[Snapshot]\n", "[Snapshot]\nKeepClone=1s\n"))
     assert program.upgrade(DONE)["outcome"] == "up-to-date"
+    assert clones(application) == 0, "a night without news does not end what has been kept for its time"
     assert REFUSED == 4
+
+
+def clones(application):
+    with application.connect("template1") as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_database WHERE datname LIKE 'qaid\\_clone\\_%'")
+        count, = cursor.fetchone()
+    connection.close()
+    return count

@@ -130,7 +130,8 @@ const struct phase_row machine_phases[PHASE_COUNT] = {
                               { STEP_DATABASE_HEALTH, .repeat = true }, { STEP_POLICIES_BACK },
                               { STEP_START_OLD }, { STEP_REMOVE_TWIN },
                               { STEP_PROBE_OLD, .seen = SEEN_INCOMPLETE }, { STEP_DROP_CLONE },
-                              { STEP_DROP_HOLDS }, { STEP_LAST_LOOK, .seen = SEEN_REPEAT }) },
+                              { STEP_DROP_HOLDS }, { STEP_RETAIN },
+                              { STEP_LAST_LOOK, .seen = SEEN_REPEAT }) },
     [PHASE_UNDO_STOP] = { .name = "undo-stop",
                           .deadline = 5 * USEC_PER_MINUTE,
                           .next = PHASE_UNDO_DATA,
@@ -184,7 +185,9 @@ const struct phase_row machine_phases[PHASE_COUNT] = {
                        .stopped = FATE_GO_ON,
                        .dead = FATE_AGAIN,
                        .comment = "drop what was prepared; the application was not touched",
-                       ROWS({ STEP_END_OURS }, { STEP_DROP_HOLDS }) },
+                       /* also of a night without news: what is kept for a day or a fortnight is not to stay
+                          until the next release */
+                       ROWS({ STEP_END_OURS }, { STEP_DROP_HOLDS }, { STEP_RETAIN }) },
     [PHASE_REST] = { .name = "rest",
                      .deadline = 10 * USEC_PER_MINUTE,
                      .next = PHASE_NONE,

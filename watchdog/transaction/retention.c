@@ -25,7 +25,10 @@ static bool is_over(usec_t since, usec_t time) {
  * it is. */
 static int drop_recorded(struct context *context, const char *name, uint32_t oid, struct error *err) {
     uint32_t found = 0;
-    int r = database_oid(context->maintenance, name, context_deadline(context, CALL_TIME), &found, err);
+    int r = context_open_maintenance(context, err);
+    if (r < 0)
+        return r;
+    r = database_oid(context->maintenance, name, context_deadline(context, CALL_TIME), &found, err);
     if (r == -ENOENT || (r >= 0 && oid && found != oid)) {
         error_done(err);
         return 0;
@@ -43,13 +46,15 @@ static uint32_t print_oid(const json_t *print) {
 static int retain_databases(struct context *context, const struct record *closed, struct error *err) {
     const struct settings *settings = context->settings;
     int r = 0;
+    bool clones =
+        closed->outcome == OUTCOME_UPGRADED && is_over(closed->finished, settings->snapshot.keep_clone);
+    bool failed =
+        closed->outcome == OUTCOME_ROLLED_BACK && is_over(closed->finished, settings->snapshot.quarantine);
     for (size_t i = 0; r >= 0 && i < closed->databases_count; i++) {
         const struct record_database *database = &closed->databases[i];
-        if (closed->outcome == OUTCOME_UPGRADED && is_over(closed->finished, settings->snapshot.keep_clone) &&
-            database->clone_print)
+        if (clones && database->clone_print)
             r = drop_recorded(context, database->clone, print_oid(database->clone_print), err);
-        if (r >= 0 && closed->outcome == OUTCOME_ROLLED_BACK &&
-            is_over(closed->finished, settings->snapshot.quarantine))
+        if (r >= 0 && failed)
             r = drop_recorded(context, database->failed, database->current, err);
     }
     return r;
@@ -80,20 +85,28 @@ static int release_tags(struct context *context, const struct record *closed, ch
     return 0;
 }
 
+static int by_one_closed(struct context *context, const struct record *closed, char *const *removed,
+                         struct error *err) {
+    int r = retain_files(context, closed, err);
+    if (r >= 0)
+        r = release_tags(context, closed, removed, err);
+    return r < 0 ? r : retain_databases(context, closed, err);
+}
+
+/* One that cannot be dropped (somebody works in the database) keeps none of the others: the first error is
+ * told at the end. */
 static int by_each_closed(struct context *context, char *const *removed, struct error *err) {
     _cleanup_free_ char *path = state_path(context->state, "transactions");
     DIR *directory = opendir(path);
     int r = directory ? 0 : error_errno(err, errno, "cannot read \"%s\"", path);
-    for (struct dirent *entry; r >= 0 && (entry = readdir(directory));) {
+    for (struct dirent *entry; directory && (entry = readdir(directory));) {
         _cleanup_record_ struct record *closed = NULL;
         if (*entry->d_name == '.' || string_ends_with(entry->d_name, ".json") ||
             string_equal(entry->d_name, context->record->id) ||
             state_load_closed(context->state, entry->d_name, &closed, NULL) < 0)
             continue;
-        if ((r = retain_databases(context, closed, err)) < 0 ||
-            (r = retain_files(context, closed, err)) < 0 ||
-            (r = release_tags(context, closed, removed, err)) < 0)
-            break;
+        int one = by_one_closed(context, closed, removed, r < 0 ? NULL : err);
+        r = r < 0 ? r : one;
     }
     if (directory)
         closedir(directory);
@@ -104,7 +117,7 @@ int retention_run(struct context *context, struct error *err) {
     struct record *record = context->record;
     const char *directory = context->state->directory;
     _cleanup_strings_ char **removed = NULL, **needed = NULL, **images = NULL;
-    int r = context_open_maintenance(context, err);
+    int r = context_open_engine(context, err);
     if (record->snapshot)
         strings_append(&needed, record->snapshot);
     if (r >= 0)

@@ -174,9 +174,11 @@ int step_drop_holds(struct context *context, struct error *err) {
 }
 
 int step_retain(struct context *context, struct error *err) {
-    /* What cannot be dropped today can be tomorrow: the outcome does not depend on it. */
+    /* What cannot be dropped today can be tomorrow: the outcome does not depend on it, and a night in which
+     * nothing was done has nothing to say of it. */
     if (retention_run(context, err) < 0) {
-        record_note(context->record, "old snapshots could not all be dropped: %s", error_text(err));
+        if (context->record->phase != PHASE_FORGET)
+            record_note(context->record, "old snapshots could not all be dropped: %s", error_text(err));
         error_done(err);
     }
     return 0;
