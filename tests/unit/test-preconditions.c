@@ -154,6 +154,16 @@ static void addresses_are_those_of_all_networks(void **state) {
     assert_null(none[0]);
     json_decref(containers[0].inspect);
     json_decref(containers[1].inspect);
+    containers[0].inspect = json_pack("{s:{s:{s:{s:s, s:s}}}}", "NetworkSettings", "Networks", "back",
+                                      "IPAddress", "172.19.0.2", "Gateway", "172.19.0.1");
+    containers[1].inspect = json_pack("{s:{s:s}}", "HostConfig", "NetworkMode", "host");
+    _cleanup_strings_ char **bridged = preconditions_addresses(containers, 1),
+                           **with_host = preconditions_addresses(containers, 2);
+    _cleanup_free_ char *one = strings_join(bridged, " "), *both = strings_join(with_host, " ");
+    assert_string_equal(one, "172.19.0.2");
+    assert_string_equal(both, "172.19.0.2 172.19.0.1");
+    json_decref(containers[0].inspect);
+    json_decref(containers[1].inspect);
 }
 
 int main(void) {

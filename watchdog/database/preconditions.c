@@ -322,14 +322,24 @@ int preconditions_look(struct server *server, char *const *names, char *const *a
     return 0;
 }
 
+static bool is_on_host_network(const struct container *container) {
+    return string_equal(json_get_string(json_path(container->inspect, "HostConfig"), "NetworkMode", ""),
+                        "host");
+}
+
 char **preconditions_addresses(const struct container *containers, size_t count) {
-    static const char *const keys[] = { "IPAddress", "GlobalIPv6Address" };
+    /* who is on the host's own network comes by the bridge */
+    static const char *const keys[] = { "IPAddress", "GlobalIPv6Address", "Gateway", "IPv6Gateway" };
+    size_t wanted = 2;
     char **addresses = NULL;
+    for (size_t i = 0; i < count; i++)
+        if (is_on_host_network(&containers[i]))
+            wanted = ELEMENTS(keys);
     for (size_t i = 0; i < count; i++) {
         json_t *networks = json_path(containers[i].inspect, "NetworkSettings.Networks"), *network;
         const char *name;
         json_object_foreach(networks, name, network) {
-            for (size_t k = 0; k < ELEMENTS(keys); k++) {
+            for (size_t k = 0; k < wanted; k++) {
                 const char *address = json_get_string(network, keys[k], "");
                 if (*address && !strings_contain(addresses, address))
                     strings_append(&addresses, address);

@@ -21,5 +21,6 @@ int preconditions_look(struct server *server, char *const *names, char *const *a
                        usec_t deadline, struct finding **ret, size_t *ret_count, struct error *err);
 
 /* All addresses of the containers, in each of their networks: the database sees the one of the network that
- * they share with it. NULL-ended, owned by the caller. */
+ * they share with it. Where one of them is on the host's network, the networks' gateways too: so it comes in.
+ * NULL-ended, owned by the caller. */
 char **preconditions_addresses(const struct container *containers, size_t count);
