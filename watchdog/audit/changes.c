@@ -30,3 +30,9 @@ char *changes_text(const json_t *transaction, bool classes) {
     }
     return buffer_take(&text);
 }
+
+char *changes_table(const json_t *lost) {
+    const char *table = json_get_string(lost, "table", "?"),
+               *database = json_get_string(lost, "database", NULL);
+    return database ? xasprintf("%s of %s", table, database) : xstrdup(table);
+}

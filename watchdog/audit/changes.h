@@ -10,5 +10,9 @@
  * where nothing changes. Owned by the caller. */
 char *changes_text(const json_t *transaction, bool classes);
 
+/* Whose rows an entry of "lost" counts: "public.users", with " of DATABASE" where there are several. Owned by
+ * the caller. */
+char *changes_table(const json_t *lost);
+
 /* The version of "from" or "to", or the digest's beginning. Owned by the caller. */
 char *changes_release(const json_t *release);

@@ -69,7 +69,8 @@ static void print_lost(struct terminal *terminal, const json_t *lost) {
     size_t i;
     const json_t *row;
     json_array_foreach(lost, i, row) {
-        table_cell(&table, TONE_PLAIN, "%s", json_get_string(row, "table", "?"));
+        _cleanup_free_ char *name = changes_table(row);
+        table_cell(&table, TONE_PLAIN, "%s", name);
         static const char *const counts[] = { "added", "changed", "deleted" };
         for (size_t k = 0; k < ELEMENTS(counts); k++)
             table_cell(&table, TONE_PLAIN, "%lld", (long long)json_get_integer(row, counts[k], 0));
@@ -131,9 +132,20 @@ static void print_evidence(struct terminal *terminal, const json_t *transaction)
     }
 }
 
+static void print_quarantine(struct terminal *terminal, const json_t *quarantine) {
+    const json_t *databases = json_get_array(quarantine, "databases"), *name;
+    size_t i;
+    /* where there is but one, or the journal remembers the transaction, only the first is there */
+    if (!databases)
+        print_pair(terminal, "Quarantine", json_get_string(quarantine, "database", ""));
+    json_array_foreach(databases, i, name)
+        print_pair(terminal, i ? "" : "Quarantine", json_is_string(name) ? json_string_value(name) : "");
+    bool named = json_array_size(databases) > 0 || json_get_string(quarantine, "database", NULL);
+    print_pair(terminal, named ? "" : "Quarantine", json_get_string(quarantine, "files", ""));
+}
+
 void summary_print(struct terminal *terminal, const json_t *transaction) {
     const char *outcome = json_get_string(transaction, "outcome", "open");
-    const json_t *quarantine = json_get_object(transaction, "quarantine");
     terminal_print(terminal, summary_tone(outcome), "%-12s %s", json_get_string(transaction, "app", "?"),
                    outcome);
     print_pair(terminal, "Transaction", json_get_string(transaction, "id", ""));
@@ -144,9 +156,7 @@ void summary_print(struct terminal *terminal, const json_t *transaction) {
     print_pair(terminal, "Finished", json_get_string(transaction, "finished", ""));
     print_seconds(terminal, json_get_object(transaction, "seconds"));
     print_pair(terminal, "Snapshot", json_get_string(transaction, "snapshot", ""));
-    print_pair(terminal, "Quarantine", json_get_string(quarantine, "database", ""));
-    print_pair(terminal, quarantine && json_get_string(quarantine, "database", NULL) ? "" : "Quarantine",
-               json_get_string(quarantine, "files", ""));
+    print_quarantine(terminal, json_get_object(transaction, "quarantine"));
     summary_print_services(terminal, json_get_array(transaction, "services"));
     summary_print_probes(terminal, json_get_array(transaction, "probes"));
     print_evidence(terminal, transaction);

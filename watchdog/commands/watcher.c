@@ -6,6 +6,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "watchdog/audit/changes.h"
 #include "watchdog/base/json.h"
 #include "watchdog/commands/table.h"
 #include "watchdog/commands/transcript.h"
@@ -230,10 +231,13 @@ static void print_lost(struct watcher *watcher, const struct record *record) {
     if (json_array_size(record->lost) == 0)
         return;
     terminal_print(&watcher->terminal, TONE_UNSURE, "Written since the switch, and now in quarantine only:");
-    json_array_foreach(record->lost, i, table) terminal_print(
-        &watcher->terminal, TONE_PLAIN, "  %s: %lld added, %lld changed, %lld deleted",
-        json_get_string(table, "table", ""), (long long)json_get_integer(table, "added", 0),
-        (long long)json_get_integer(table, "changed", 0), (long long)json_get_integer(table, "deleted", 0));
+    json_array_foreach(record->lost, i, table) {
+        _cleanup_free_ char *name = changes_table(table);
+        terminal_print(&watcher->terminal, TONE_PLAIN, "  %s: %lld added, %lld changed, %lld deleted", name,
+                       (long long)json_get_integer(table, "added", 0),
+                       (long long)json_get_integer(table, "changed", 0),
+                       (long long)json_get_integer(table, "deleted", 0));
+    }
 }
 
 static void print_quarantine(struct watcher *watcher, const struct record *record) {

@@ -84,6 +84,17 @@ static void line(struct buffer *text, const char *name, const char *value) {
         buffer_printf(text, "%s%s\n", name, harmless);
 }
 
+static char *where_kept(const json_t *quarantine) {
+    const json_t *databases = json_get_array(quarantine, "databases"), *name;
+    struct buffer text = { 0 };
+    size_t i;
+    if (json_array_size(databases) < 2)
+        return xasprintf("database \"%s\"", json_get_string(quarantine, "database", "of the failed release"));
+    json_array_foreach(databases, i, name) buffer_printf(
+        &text, "%s\"%s\"", i ? ", " : "databases ", json_is_string(name) ? json_string_value(name) : "?");
+    return buffer_take(&text);
+}
+
 static void add_lost(struct buffer *text, const struct message *message) {
     const json_t *lost = json_get_array(message->transaction, "lost"), *table;
     _cleanup_buffer_ struct buffer list = { 0 };
@@ -91,9 +102,9 @@ static void add_lost(struct buffer *text, const struct message *message) {
     if (message->kind != MESSAGE_ROLLED_BACK && message->kind != MESSAGE_ROLLBACK_FAILED)
         return;
     json_array_foreach(lost, i, table) {
+        _cleanup_free_ char *name = changes_table(table);
         if (i < TABLES_SHOWN)
-            buffer_printf(&list, "%s%s (%lld added, %lld changed, %lld deleted)", i ? ", " : "",
-                          json_get_string(table, "table", "?"),
+            buffer_printf(&list, "%s%s (%lld added, %lld changed, %lld deleted)", i ? ", " : "", name,
                           (long long)json_get_integer(table, "added", 0),
                           (long long)json_get_integer(table, "changed", 0),
                           (long long)json_get_integer(table, "deleted", 0));
@@ -101,10 +112,8 @@ static void add_lost(struct buffer *text, const struct message *message) {
     if (i > TABLES_SHOWN)
         buffer_printf(&list, " and %zu other tables", i - TABLES_SHOWN);
     if (list.size) {
-        _cleanup_free_ char *said =
-            xasprintf("%s. The rows are kept in the database \"%s\".", list.text,
-                      json_get_string(json_get_object(message->transaction, "quarantine"), "database",
-                                      "of the failed release"));
+        _cleanup_free_ char *where = where_kept(json_get_object(message->transaction, "quarantine"));
+        _cleanup_free_ char *said = xasprintf("%s. The rows are kept in the %s.", list.text, where);
         line(text, "Lost:     ", said);
     } else {
         line(text, "Lost:     ",

@@ -262,6 +262,12 @@ static json_t *public_quarantine(const struct record *record) {
     size_t files = strings_count(record->quarantines);
     json_object_set_new(json, "database",
                         record->databases_count ? text_or_null(record->databases[0].failed) : json_null());
+    json_t *databases = json_array();
+    for (size_t i = 0; i < record->databases_count; i++)
+        json_array_append_new(databases, text_or_null(record->databases[i].failed));
+    if (record->databases_count > 1)
+        json_object_set(json, "databases", databases);
+    json_decref(databases);
     json_object_set_new(json, "files",
                         files ? json_text_string(record->quarantines[files - 1]) : json_null());
     return json;

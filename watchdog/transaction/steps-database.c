@@ -118,6 +118,11 @@ static int count_database(struct context *context, const struct record_database 
     if (r < 0)
         return r;
     _cleanup_json_ json_t *difference = statistics_difference(database->written_before, now);
+    size_t i;
+    json_t *table;
+    if (context->record->databases_count > 1)
+        json_array_foreach(difference, i, table)
+            json_object_set_new(table, "database", json_text_string(database->name));
     json_array_extend(lost, difference);
     return 0;
 }
