@@ -74,9 +74,10 @@ def second(application, before, program):
 
 
 def spoil(application):
-    """What a bad release may do to the second one."""
+    """What a bad release may do to the second one, and beside it."""
+    run(application, "template1", "DROP DATABASE IF EXISTS daneben", "CREATE DATABASE daneben")
     run(application, NAME, 'DELETE FROM "Odd Schema"."A ""table""" WHERE id > 3', "DROP MATERIALIZED VIEW summed", "DROP TABLE quick",
-        "SELECT lo_put(4711, 0, 'kaputt')", "SELECT nextval('numbers')", "DROP EXTENSION pg_trgm CASCADE",
+        "SELECT lo_put(4711, 0, 'kaputt')", "SELECT nextval('numbers')", "DROP EXTENSION pg_trgm CASCADE", "CREATE EXTENSION citext",
         f"COMMENT ON DATABASE {quoted} IS NULL")
 
 
@@ -99,6 +100,9 @@ def test_two_databases_go_back_together(application, before, program, second):
     record = program.json("report", code=DONE)
     assert {table["database"] for table in record["lost"] if table["deleted"]} == {NAME}
     assert [re.sub("[0-9].*", "", name)[:12] for name in record["quarantine"]["databases"]] == ["qaid_failed_", NAME[:12]]
+
+    for words in ('the database "daneben" was made', "the extension citext"):
+        assert any(words in note for note in record["notes"]), record["notes"]
 
     # The clones became the databases: what is left of the snapshot is its dumps.
     spoil(application)

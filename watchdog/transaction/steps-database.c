@@ -14,6 +14,7 @@
 #include "watchdog/database/roles.h"
 #include "watchdog/database/statistics.h"
 #include "watchdog/database/swap.h"
+#include "watchdog/transaction/beside.h"
 #include "watchdog/transaction/steps.h"
 
 #define CALL_TIME (30 * USEC_PER_SEC)
@@ -146,6 +147,7 @@ int step_count_writes(struct context *context, struct error *err) {
     int r = context_open_maintenance(context, err);
     if (r < 0)
         return r;
+    beside_tell(context);
     for (size_t i = 0; r >= 0 && i < record->databases_count; i++)
         r = count_database(context, &record->databases[i], lost, err);
     if (r < 0) {

@@ -6,6 +6,7 @@
 #include "watchdog/database/fence.h"
 #include "watchdog/database/prepared.h"
 #include "watchdog/database/statistics.h"
+#include "watchdog/transaction/beside.h"
 #include "watchdog/transaction/steps.h"
 
 #define CALL_TIME (30 * USEC_PER_SEC)
@@ -195,6 +196,7 @@ int step_lift(struct context *context, struct error *err) {
     if (context->record->phase == PHASE_SWITCH) {
         context->record->switched = clock_realtime();
         database_remember_written(context);
+        beside_remember(context);
         return context_record(context, err);
     }
     return 0;
