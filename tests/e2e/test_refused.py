@@ -55,6 +55,21 @@ def test_a_writable_mount_in_none_of_the_lists(application, program):
         refuse(program, "caddy-config")
 
 
+@pytest.mark.parametrize("data, words", [
+    ("volume:pgdata", "Data=volume:pgdata is the database's own files"),
+    ("compose.yaml", "Data=compose.yaml is a file of the project"),
+])
+def test_data_that_is_not_the_applications_alone(application, program, data, words):
+    """A rollback would take it away under the running server, or take a pin back that must hold."""
+    release("all", "1.3.0")
+    program.configure(("Data=data\n", f"Data=data\nData={data}\n"))
+    with untouched(application):
+        refuse(program, words)
+        made = program("snapshot")
+        assert made.code == 1, made
+        assert words in made.output + made.errors
+
+
 def test_a_prepared_transaction(application, program):
     release("all", "1.3.0")
     connection = application.connect()

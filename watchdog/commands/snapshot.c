@@ -6,6 +6,7 @@
 #include "watchdog/base/json.h"
 #include "watchdog/commands/commands.h"
 #include "watchdog/commands/session.h"
+#include "watchdog/transaction/apart.h"
 #include "watchdog/transaction/inspect.h"
 #include "watchdog/transaction/restore-trial.h"
 #include "watchdog/transaction/steps.h"
@@ -48,7 +49,10 @@ static int make(struct session *session, struct context *context, enum exit_code
     static step_function *const making[] = { step_dump, step_copy_files, step_archive_images,
                                              step_seal_snapshot, step_sync };
     const struct options *options = session->options;
-    int r = inspect_application(context, NULL, err);
+    _cleanup_project_ struct project *project = NULL;
+    int r = inspect_application(context, &project, err);
+    if (r >= 0)
+        r = apart_check(context, project, err);
     if (r >= 0)
         r = lock(context, ret_code, err);
     if (r < 0)

@@ -12,6 +12,7 @@
 #include "watchdog/database/names.h"
 #include "watchdog/docker/image.h"
 #include "watchdog/docker/reference.h"
+#include "watchdog/transaction/apart.h"
 #include "watchdog/transaction/inspect.h"
 
 #define LOOK_TIME (2 * USEC_PER_MINUTE)
@@ -144,7 +145,8 @@ static void aim_trees(const struct snapshot *snapshot, struct record *record) {
 static int aim(struct context *context, const struct snapshot *snapshot, const struct record *made,
                struct error *err) {
     struct record *record = context->record;
-    int r = inspect_application(context, NULL, err);
+    _cleanup_project_ struct project *project = NULL;
+    int r = inspect_application(context, &project, err);
     for (size_t i = 0; r >= 0 && i < record->services_count; i++)
         r = aim_service(context, snapshot, &record->services[i], err);
     for (size_t i = 0; r >= 0 && i < record->databases_count; i++)
@@ -152,6 +154,9 @@ static int aim(struct context *context, const struct snapshot *snapshot, const s
     if (r < 0)
         return r;
     aim_trees(snapshot, record);
+    r = apart_check(context, project, err);
+    if (r < 0)
+        return r;
     record->snapshot = xstrdup(snapshot->id);
     record->cause = xasprintf("rolled back by hand to the snapshot %s", snapshot->id);
     return 0;

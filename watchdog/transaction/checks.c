@@ -20,6 +20,7 @@
 #include "watchdog/docker/log-driver.h"
 #include "watchdog/docker/project.h"
 #include "watchdog/snapshot/offhost.h"
+#include "watchdog/transaction/apart.h"
 #include "watchdog/transaction/foreign.h"
 #include "watchdog/transaction/inspect.h"
 #include "watchdog/transaction/way.h"
@@ -356,6 +357,7 @@ int checks_run(struct context *context, struct finding **ret, size_t *ret_count,
     look_at_gate(&looks);
     look_at_way(&looks);
     look_at_mounts(&looks);
+    apart_look(context, project, ret, ret_count);
     look_at_foreign(&looks);
     r = look_at_database(&looks, err);
     if (r < 0)
