@@ -63,6 +63,8 @@ static struct manifest *sample(void) {
     struct manifest *manifest = xcalloc(1, sizeof(*manifest));
     manifest->name = xstrdup("volume:caddy-data");
     manifest->host_path = xstrdup("/var/lib/docker/volumes/caddy-data/_data");
+    manifest->real_path = xstrdup("/mnt/\xFF/caddy-data/_data");
+    manifest->file_system = xstrdup("/mnt/\xFF");
     manifest->started = (struct timespec){ 1700000000, 5 };
     strings_append(&manifest->skipped, "dir/\xFFsocket");
     add(manifest, "dir/file", S_IFREG | 04755, NULL, NULL);
@@ -85,6 +87,8 @@ static void a_manifest_comes_back_equal_in_every_field(void **state) {
         fail_msg("%s", error_text(&err));
     assert_string_equal(back->name, manifest->name);
     assert_string_equal(back->host_path, manifest->host_path);
+    assert_string_equal(back->real_path, manifest->real_path);
+    assert_string_equal(back->file_system, manifest->file_system);
     assert_string_equal(back->skipped[0], manifest->skipped[0]);
     assert_int_equal(back->started.tv_nsec, 5);
     assert_int_equal(back->entries_count, manifest->entries_count);
@@ -104,6 +108,17 @@ static void a_manifest_comes_back_equal_in_every_field(void **state) {
     assert_string_equal(manifest_find(back, "dir/\xFF\n\"%\\\x01")->target, "../\xFE target");
     assert_true(manifest_find(back, "dir.c")->device == makedev(4095, 1048575));
     assert_null(manifest_find(back, "none"));
+}
+
+static void a_manifest_of_an_earlier_version_says_less(void **state) {
+    (void)state;
+    _cleanup_manifest_ struct manifest *manifest = sample(), *back = NULL;
+    replace_string(manifest->real_path, NULL); /* as it was written then */
+    assert_int_equal(manifest_write(manifest, path, NULL), 0);
+    assert_int_equal(manifest_read(path, &back, NULL), 0);
+    assert_null(back->real_path);
+    assert_null(back->file_system);
+    assert_int_equal(back->entries_count, manifest->entries_count);
 }
 
 static void a_directory_comes_directly_before_its_contents(void **state) {
@@ -206,6 +221,7 @@ static void a_newer_format_is_said_to_be_one(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         CASE(a_manifest_comes_back_equal_in_every_field),
+        CASE(a_manifest_of_an_earlier_version_says_less),
         CASE(a_directory_comes_directly_before_its_contents),
         CASE(every_flipped_byte_and_every_cut_is_found),
         CASE(what_cannot_be_is_refused_with_its_place),

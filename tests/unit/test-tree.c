@@ -211,6 +211,9 @@ static void a_single_file_is_a_tree_too(void **state) {
     unlink("real");
     assert_done(second("snapshot", NULL, &err) == -ENOENT ? 0 : -1, &err);
     assert_int_equal(unlink("live"), 0);
+    assert_int_equal(restore("snapshot", "quarantine-2", NULL, &err), -ESTALE); /* not where it was */
+    trees_write("real", "made again");
+    assert_int_equal(symlink("real", "live"), 0);
     assert_done(restore("snapshot", "quarantine-2", NULL, &err), &err);
     assert_int_equal(access("live", F_OK), 0);
     trees_write("live", "changed while running");
@@ -524,6 +527,114 @@ static void a_mounted_file_system_is_refused_before_anything_is_touched(void **s
     assert_string_equal(text, "inside");
     assert_int_equal(file_read(AT_FDCWD, "quarantine/content/file", 100, &aside, NULL, NULL), 0);
     assert_string_equal(aside, "changed");
+}
+
+/* What is under a mount point looks like data that somebody has emptied, or replaced. */
+static void a_file_system_that_is_not_mounted_is_no_emptied_data(void **state) {
+    (void)state;
+    _cleanup_error_ struct error err = ERROR_NONE;
+    mkdir("live", 0755);
+    _cleanup_free_ char *live = at("live");
+    trees_write("live/below", "under the mount point");
+    assert_int_equal(mount("none", live, "tmpfs", 0, NULL), 0);
+    trees_write("live/file", "one");
+    int first = copy("snapshot", NULL, NULL, &err);
+    umount(live);
+    assert_done(first, &err);
+    assert_int_equal(second("snapshot", NULL, &err), -ENXIO);
+    assert_non_null(strstr(err.text, "is not mounted on"));
+    assert_int_equal(access("snapshot/manifest.jsonl", F_OK), 0); /* it is as good as before */
+    assert_int_equal(restore("snapshot", "quarantine", NULL, &err), -ENXIO);
+    assert_int_equal(access("quarantine", F_OK) | access("live/file", F_OK), -1);
+    assert_int_equal(access("live/below", F_OK), 0);
+    /* Nor is a root made there that was on it. */
+    assert_int_equal(rename("live", "aside") | mkdir("live", 0755), 0);
+    assert_int_equal(rmdir("live"), 0);
+    assert_int_equal(restore("snapshot", "quarantine", NULL, &err), -ENXIO);
+    assert_int_equal(access("live", F_OK), -1);
+}
+
+static void a_file_system_that_hides_the_data_is_not_taken_for_it(void **state) {
+    (void)state;
+    _cleanup_error_ struct error err = ERROR_NONE;
+    mkdir("live", 0755);
+    _cleanup_free_ char *live = at("live");
+    trees_write("live/file", "one");
+    assert_done(copy("snapshot", NULL, NULL, &err), &err);
+    assert_int_equal(mount("none", live, "tmpfs", 0, NULL), 0);
+    int later = second("snapshot", NULL, &err);
+    _cleanup_free_ char *says = xstrdup(error_text(&err));
+    int back = restore("snapshot", "quarantine", NULL, &err);
+    umount(live);
+    assert_int_equal(later, -ENXIO);
+    assert_non_null(strstr(says, "hides"));
+    assert_int_equal(back, -ENXIO);
+    assert_done(second("snapshot", NULL, &err), &err);
+}
+
+static void a_root_that_was_replaced_is_no_second_pass_but_can_be_restored(void **state) {
+    (void)state;
+    _cleanup_error_ struct error err = ERROR_NONE;
+    mkdir("live", 0755);
+    trees_write("live/file", "one");
+    assert_done(copy("snapshot", NULL, NULL, &err), &err);
+    assert_int_equal(rename("live", "moved") | mkdir("live", 0755), 0);
+    assert_int_equal(second("snapshot", NULL, &err), -ESTALE);
+    assert_non_null(strstr(err.text, "another directory"));
+    assert_done(restore("snapshot", "quarantine", NULL, &err), &err);
+    assert_int_equal(access("live/file", F_OK), 0);
+}
+
+/* As root, over a link that a bad release has planted: the host's files would be moved away. */
+static void a_place_that_leads_elsewhere_is_not_touched(void **state) {
+    (void)state;
+    static const char *const ways[] = { "app", "app/live" }; /* its parent, and itself */
+    for (size_t i = 0; i < ELEMENTS(ways); i++) {
+        _cleanup_error_ struct error err = ERROR_NONE;
+        assert_int_equal(mkdir("app", 0755) | mkdir("app/live", 0755), 0);
+        assert_int_equal(mkdir("etc", 0755) | mkdir("etc/live", 0755), 0);
+        trees_write("app/live/file", "one");
+        trees_write("etc/live/passwd", "of the host");
+        _cleanup_free_ char *live = at("app/live"), *directory = at("snapshot"), *aside = at("quarantine");
+        const struct tree_source source = { "data", live };
+        const struct tree_restore what = { directory, live, aside, "T-1" };
+        assert_done(tree_copy(&source, directory, NULL, NULL, NULL, &err), &err);
+        assert_int_equal(rename(ways[i], "moved"), 0);
+        _cleanup_free_ char *etc = at(i == 0 ? "etc" : "etc/live");
+        assert_int_equal(symlink(etc, ways[i]), 0);
+        assert_int_equal(tree_second_pass(&source, directory, NULL, NULL, NULL, &err), -ESTALE);
+        assert_int_equal(tree_can_restore(directory, live, &err), -ESTALE);
+        assert_int_equal(tree_restore(&what, NULL, NULL, &err), -ESTALE);
+        assert_non_null(strstr(err.text, "leads to"));
+        assert_int_equal(access("etc/live/passwd", F_OK), 0);
+        assert_int_equal(access("quarantine", F_OK) | access("etc/live/file", F_OK), -1);
+        assert_int_equal(unlink(ways[i]) | rename("moved", ways[i]), 0);
+        assert_done(tree_can_restore(directory, live, &err), &err);
+        assert_done(tree_restore(&what, NULL, NULL, &err), &err);
+        static const char *const made[] = { "app", "etc", "snapshot" };
+        for (size_t k = 0; k < ELEMENTS(made); k++)
+            assert_int_equal(durable_remove_tree(AT_FDCWD, made[k], NULL), 0);
+    }
+}
+
+/* A link that was always there is one of the user's; what is restored from a moved application is asked for.
+ */
+static void links_that_stay_and_applications_that_move_are_no_other_place(void **state) {
+    (void)state;
+    _cleanup_error_ struct error err = ERROR_NONE;
+    mkdir("disk", 0755);
+    trees_write("disk/file", "one");
+    assert_int_equal(symlink("disk", "live"), 0);
+    assert_done(copy("snapshot", NULL, NULL, &err), &err);
+    assert_done(second("snapshot", NULL, &err), &err);
+    unlink("disk/file");
+    assert_done(restore("snapshot", "quarantine", NULL, &err), &err);
+    assert_int_equal(access("disk/file", F_OK), 0);
+    assert_int_equal(mkdir("elsewhere", 0755), 0);
+    _cleanup_free_ char *elsewhere = at("elsewhere"), *directory = at("snapshot"), *aside = at("aside");
+    const struct tree_restore what = { directory, elsewhere, aside, "T-1" };
+    assert_done(tree_restore(&what, NULL, NULL, &err), &err);
+    assert_int_equal(access("elsewhere/file", F_OK), 0);
 }
 
 static void quarantine_on_another_file_system_holds_all_of_it(void **state) {
@@ -885,6 +996,11 @@ int main(void) {
         CASE(a_restore_killed_anywhere_and_repeated_ends_at_the_exact_state),
         CASE(immutable_files_and_directories_are_restored_with_their_flags),
         CASE(a_mounted_file_system_is_refused_before_anything_is_touched),
+        CASE(a_file_system_that_is_not_mounted_is_no_emptied_data),
+        CASE(a_file_system_that_hides_the_data_is_not_taken_for_it),
+        CASE(a_root_that_was_replaced_is_no_second_pass_but_can_be_restored),
+        CASE(a_place_that_leads_elsewhere_is_not_touched),
+        CASE(links_that_stay_and_applications_that_move_are_no_other_place),
         CASE(quarantine_on_another_file_system_holds_all_of_it),
         CASE(a_quarantine_elsewhere_makes_room_on_a_full_disk),
         CASE(on_a_full_disk_a_restore_fails_and_can_be_repeated),

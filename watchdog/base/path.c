@@ -3,26 +3,77 @@
 #include "watchdog/base/path.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "watchdog/base/memory.h"
 
+#define LINKS 40 /* as many as the kernel follows */
+
+static void to_parent(char *path) {
+    char *slash = strrchr(path, '/');
+    slash[slash == path] = '\0';
+}
+
+/* Where the symbolic link @path leads, absolute; NULL when it is none. */
+static char *target_of(const char *path) {
+    char target[PATH_MAX];
+    ssize_t size = readlink(path, target, sizeof(target) - 1);
+    if (size <= 0)
+        return NULL;
+    target[size] = '\0';
+    _cleanup_free_ char *parent = xstrdup(path);
+    to_parent(parent);
+    return *target == '/' ? xstrdup(target) : xasprintf("%s/%s", parent, target);
+}
+
 int path_real(const char *path, char **ret) {
-    _cleanup_free_ char *there = xstrdup(path);
-    for (;;) {
+    _cleanup_free_ char *whole = xstrdup(path), *there = xstrdup(path);
+    for (int links = 0;;) {
+        const char *rest = whole + strlen(there);
         _cleanup_free_ char *real = realpath(*there ? there : "/", NULL);
         if (real) {
-            const char *rest = path + strlen(there);
-            rest += *rest == '/' && string_equal(real, "/");
-            *ret = xasprintf("%s%s", real, rest);
+            *ret = xasprintf("%s%s", real, rest + (*rest == '/' && string_equal(real, "/")));
             return 0;
         }
         char *slash = strrchr(there, '/');
         if ((errno != ENOENT && errno != ENOTDIR) || !slash)
             return -errno;
-        *slash = '\0';
+        _cleanup_free_ char *target = target_of(there); /* one that leads nowhere at present */
+        if (!target) {
+            *slash = '\0';
+            continue;
+        }
+        if (++links > LINKS)
+            return -ELOOP;
+        replace_string(whole, xasprintf("%s%s", target, rest));
+        replace_string(there, take_ptr(target));
     }
+}
+
+/* Only directories are asked: files of an overlay may show devices of its layers. */
+int path_file_system(const char *real, char **ret) {
+    _cleanup_free_ char *found = xstrdup(real);
+    struct stat status, above;
+    int r;
+    while (((r = stat(found, &status)) < 0 && (errno == ENOENT || errno == ENOTDIR)) ||
+           (r == 0 && !S_ISDIR(status.st_mode)))
+        to_parent(found);
+    if (r < 0)
+        return -errno;
+    while (!string_equal(found, "/")) {
+        _cleanup_free_ char *parent = xstrdup(found);
+        to_parent(parent);
+        if (stat(parent, &above) < 0)
+            return -errno;
+        if (above.st_dev != status.st_dev)
+            break;
+        replace_string(found, take_ptr(parent));
+    }
+    *ret = take_ptr(found);
+    return 0;
 }
 
 bool path_covers(const char *directory, const char *path) {

@@ -44,6 +44,12 @@ static void format_header(struct buffer *line, const struct manifest *manifest) 
     manifest_encode(line, manifest->name);
     buffer_printf(line, "\",\"host_path\":\"");
     manifest_encode(line, manifest->host_path);
+    if (manifest->real_path && manifest->file_system) {
+        buffer_printf(line, "\",\"real_path\":\"");
+        manifest_encode(line, manifest->real_path);
+        buffer_printf(line, "\",\"file_system\":\"");
+        manifest_encode(line, manifest->file_system);
+    }
     buffer_printf(line, "\",\"started\":\"");
     manifest_time_format(line, manifest->started);
     buffer_printf(line, "\",\"entries\":%zu,\"skipped\":[", manifest->entries_count);
@@ -131,6 +137,17 @@ static int check_entry(const struct manifest *manifest, const struct manifest_en
     return 0;
 }
 
+/* Members that came later: missing ones stay NULL. */
+static int read_place(const json_t *line, struct manifest *manifest) {
+    const char *real_path = json_get_string(line, "real_path", NULL),
+               *file_system = json_get_string(line, "file_system", NULL);
+    if (!real_path || !file_system)
+        return 0;
+    manifest->real_path = manifest_decode(real_path);
+    manifest->file_system = manifest_decode(file_system);
+    return manifest->real_path && manifest->file_system ? 0 : -EBADMSG;
+}
+
 static int read_header(const json_t *line, struct manifest *manifest, size_t *ret_count, struct error *err) {
     json_int_t format = json_get_integer(line, "manifest", 0);
     if (format > FORMAT)
@@ -140,6 +157,7 @@ static int read_header(const json_t *line, struct manifest *manifest, size_t *re
     manifest->host_path = manifest_decode(json_get_string(line, "host_path", ""));
     json_int_t count = json_get_integer(line, "entries", -1);
     if (format != FORMAT || count < 0 || !manifest->name || !manifest->host_path ||
+        read_place(line, manifest) < 0 ||
         manifest_time_parse(json_get_string(line, "started", ""), &manifest->started) < 0)
         return error_set(err, EBADMSG, "expected the header of a manifest");
     size_t i;

@@ -86,6 +86,8 @@ void manifest_free(struct manifest *manifest) {
     free(manifest->entries);
     free(manifest->name);
     free(manifest->host_path);
+    free(manifest->real_path);
+    free(manifest->file_system);
     strings_free(manifest->skipped);
     free(manifest);
 }

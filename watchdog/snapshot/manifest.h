@@ -52,6 +52,8 @@ struct manifest_entry {
 struct manifest {
     char *name;              /* the Data= value that it is of */
     char *host_path;         /* where the files were */
+    char *real_path;         /* where that led; NULL: written by a version that did not look */
+    char *file_system;       /* and what the file system was mounted on; NULL as above */
     struct timespec started; /* CLOCK_REALTIME at the start of the last pass */
     struct manifest_entry
         *entries; /* in the order of manifest_path_compare(): a directory before what is in it */

@@ -165,6 +165,8 @@ int tree_copy(const struct tree_source *source, const char *directory, const cha
     manifest->host_path = xstrdup(source->host_path);
     int r = beneath_open(source->host_path, &copying.source, err);
     if (r >= 0)
+        r = tree_note_place(manifest, err);
+    if (r >= 0)
         r = open_copy(&copying, directory, err);
     clock_gettime(CLOCK_REALTIME_COARSE, &manifest->started); /* the clock that ctime is taken from */
     if (r >= 0 && syncfs(copying.source.fd) < 0)

@@ -9,6 +9,7 @@
 
 #include "watchdog/base/digest.h"
 #include "watchdog/base/memory.h"
+#include "watchdog/base/path.h"
 #include "watchdog/snapshot/attributes.h"
 #include "watchdog/snapshot/difference.h"
 #include "watchdog/snapshot/tree.h"
@@ -48,6 +49,44 @@ int tree_check_apart(const char *host_path, const char *directory, struct error 
     if (strcmp(outer, inner) != 0 && strcmp(outer, "/") != 0 && !path_is_inside(inner, outer))
         return 0;
     return error_set(err, EINVAL, "\"%s\" holds \"%s\", where its own copies would be", host_path, directory);
+}
+
+int tree_note_place(struct manifest *manifest, struct error *err) {
+    int r = path_real(manifest->host_path, &manifest->real_path);
+    if (r >= 0)
+        r = path_file_system(manifest->real_path, &manifest->file_system);
+    return r < 0 ? error_errno(err, -r, "cannot find \"%s\"", manifest->host_path) : 0;
+}
+
+static int check_mounted(const struct manifest *manifest, const char *file_system, struct error *err) {
+    if (string_equal(file_system, manifest->file_system))
+        return 0;
+    if (path_covers(file_system, manifest->file_system))
+        return error_set(err, ENXIO,
+                         "the file system that held \"%s\" is not mounted on \"%s\": mount it, then recover",
+                         manifest->real_path, manifest->file_system);
+    return error_set(err, ENXIO,
+                     "another file system is mounted on \"%s\" and hides \"%s\": unmount it, then recover",
+                     file_system, manifest->real_path);
+}
+
+int tree_check_place(const struct manifest *manifest, const char *host_path, struct error *err) {
+    _cleanup_free_ char *real = NULL, *still = NULL, *file_system = NULL;
+    if (!manifest->real_path || !string_equal(manifest->host_path, host_path))
+        return 0;
+    int r = path_real(host_path, &real);
+    if (r >= 0)
+        r = path_real(manifest->real_path, &still);
+    if (r >= 0)
+        r = path_file_system(still, &file_system);
+    if (r < 0)
+        return error_errno(err, -r, "cannot find \"%s\"", host_path);
+    /* The mount first: where links lead says little while a file system is gone. */
+    r = string_equal(still, manifest->real_path) ? check_mounted(manifest, file_system, err) : 0;
+    if (r < 0 || string_equal(real, manifest->real_path))
+        return r;
+    return error_set(err, ESTALE, "\"%s\" leads to \"%s\", was \"%s\": put that back, then recover",
+                     host_path, real, manifest->real_path);
 }
 
 int tree_apply_directories(struct beneath *content, const struct manifest *manifest, struct error *err) {

@@ -290,6 +290,9 @@ static int change(struct restoring *restoring, struct error *err) {
 /* Opens the live root; one that is gone is made again, empty. */
 static int open_live(struct restoring *restoring, struct error *err) {
     const char *path = restoring->restore->host_path;
+    int r = tree_check_place(restoring->manifest, path, err);
+    if (r < 0)
+        return r;
     bool directory = S_ISDIR(restoring->manifest->entries[0].mode);
     struct stat status;
     if (stat(path, &status) < 0) {
@@ -327,6 +330,13 @@ static void drop_temporaries(struct restoring *restoring) {
         free(pending->temporary);
     }
     free(restoring->pending);
+}
+
+int tree_can_restore(const char *directory, const char *host_path, struct error *err) {
+    _cleanup_manifest_ struct manifest *manifest = NULL;
+    _cleanup_free_ char *path = tree_manifest_path(directory);
+    int r = manifest_read(path, &manifest, err);
+    return r < 0 ? r : tree_check_place(manifest, host_path, err);
 }
 
 int tree_restore(const struct tree_restore *restore, const struct tree_run *run, struct tree_restored *ret,

@@ -223,14 +223,27 @@ static int run_pass(struct pass *pass, const char *directory, struct error *err)
     return check_quiet(pass, err);
 }
 
+/* An empty mount point, or another directory in its place, is not the data emptied. A file may be replaced.
+ */
+static int check_root(const struct pass *pass, const char *source, struct error *err) {
+    struct stat status;
+    if (fstat(pass->source.fd, &status) < 0)
+        return error_errno(err, errno, "cannot look at \"%s\"", source);
+    if (pass->source.file || status.st_ino == pass->before->entries[0].inode)
+        return 0;
+    return error_set(err, ESTALE, "\"%s\" is another directory than the one that was copied", source);
+}
+
 static int open_pass(struct pass *pass, const char *source, const char *content, struct error *err) {
-    int r = beneath_open(source, &pass->source, err);
-    if (r < 0 || (r = beneath_open(content, &pass->content, err)) < 0)
+    int r = tree_check_place(pass->before, source, err);
+    if (r < 0 || (r = beneath_open(source, &pass->source, err)) < 0 ||
+        (r = beneath_open(content, &pass->content, err)) < 0)
         return r;
     if ((pass->source.file != NULL) != (pass->content.file != NULL))
         return error_set(err, ESTALE, "\"%s\" was a %s in the first pass", source,
                          pass->content.file ? "file" : "directory");
-    return entry_index_make(pass->before, content, &pass->known, err);
+    r = check_root(pass, source, err);
+    return r < 0 ? r : entry_index_make(pass->before, content, &pass->known, err);
 }
 
 int tree_second_pass(const struct tree_source *source, const char *directory, const struct tree_run *run,
@@ -250,6 +263,8 @@ int tree_second_pass(const struct tree_source *source, const char *directory, co
     pass.now = now;
     if (r >= 0)
         r = open_pass(&pass, source->host_path, content, err);
+    if (r >= 0)
+        r = tree_note_place(now, err);
     if (r >= 0)
         r = durable_unlink(AT_FDCWD, path, err);
     if (r >= 0)

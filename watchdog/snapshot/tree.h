@@ -47,8 +47,10 @@ struct tree_changes {
 /* Brings the copy in @directory to what the source is now, when nothing writes to it any more: looks at every
  * name once, and copies what is new, differs, or has a ctime later than 2 s before the start of the first
  * pass. Then walks the source once more; -ESTALE with the name of a file that changed meanwhile (something
- * still writes). Synced when it returns. Killed in the middle it leaves a tree without a manifest: such a
- * tree is of no use any more, and -ENOENT is what a second call returns. */
+ * still writes) or, of the root, that is another directory or place than the first pass saw; -ENXIO when the
+ * file system that it was on is not mounted: an empty mount point is no emptied data. Synced when it returns.
+ * Killed in the middle it leaves a tree without a manifest: such a tree is of no use any more, and -ENOENT is
+ * what a second call returns. */
 int tree_second_pass(const struct tree_source *source, const char *directory, const struct tree_run *run,
                      struct tree_changes *ret_changes, struct manifest **ret, struct error *err);
 
@@ -92,10 +94,15 @@ struct tree_restored {
  * are made under temporary names, synced, and renamed. Can be killed at any point and called again with
  * another quarantine directory: it ends at the same state, and what was displaced is in one of the
  * quarantines, whole. Synced when it returns. -ENOSPC, -EIO, -EXDEV, -ETIME: repeat when there is room;
- * -EEXIST when the quarantine holds something; -EBADMSG when a copy in the snapshot is not what its manifest
- * says (found before it is put). */
+ * -EEXIST when the quarantine holds something; -ENXIO, -ESTALE when @host_path is not the place that was
+ * copied (its file system is not mounted, a link leads elsewhere): nothing is made or moved there; -EBADMSG
+ * when a copy in the snapshot is not what its manifest says (found before it is put). */
 int tree_restore(const struct tree_restore *restore, const struct tree_run *run, struct tree_restored *ret,
                  struct error *err);
+
+/* Whether the place of the tree in @directory is still what tree_restore() asks for, before anything is
+ * stopped for it: -ENXIO, -ESTALE. */
+int tree_can_restore(const char *directory, const char *host_path, struct error *err);
 
 struct tree_fault {
     char *path;

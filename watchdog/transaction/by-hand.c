@@ -128,10 +128,18 @@ static int aim_database(const struct snapshot *snapshot, const struct record *ma
     return 0;
 }
 
-static void aim_trees(const struct snapshot *snapshot, struct record *record) {
+static int look_at_place(const struct snapshot *snapshot, const struct record_tree *tree, struct error *err) {
+    _cleanup_free_ char *directory = snapshot_tree_path(snapshot, tree->name);
+    int r = tree_can_restore(directory, tree->path, err);
+    return r < 0 ? error_prefix(err, "Data=%s", tree->name) : 0;
+}
+
+static int aim_trees(const struct snapshot *snapshot, struct record *record, struct error *err) {
     size_t kept = 0;
+    int r = 0;
     for (size_t i = 0; i < record->trees_count; i++) {
         if (entry_of(snapshot, "trees", "name", record->trees[i].name)) {
+            r = r < 0 ? r : look_at_place(snapshot, &record->trees[i], err);
             record->trees[kept++] = record->trees[i];
             continue;
         }
@@ -140,6 +148,7 @@ static void aim_trees(const struct snapshot *snapshot, struct record *record) {
         free(record->trees[i].path);
     }
     record->trees_count = kept;
+    return r;
 }
 
 static int aim(struct context *context, const struct snapshot *snapshot, const struct record *made,
@@ -153,8 +162,9 @@ static int aim(struct context *context, const struct snapshot *snapshot, const s
         r = aim_database(snapshot, made, &record->databases[i], err);
     if (r < 0)
         return r;
-    aim_trees(snapshot, record);
-    r = apart_check(context, project, err);
+    r = aim_trees(snapshot, record, err);
+    if (r >= 0)
+        r = apart_check(context, project, err);
     if (r < 0)
         return r;
     record->snapshot = xstrdup(snapshot->id);
