@@ -104,13 +104,3 @@ int engine_create(struct engine *engine, const char *name, const json_t *config,
  */
 int engine_copy_file_out(struct engine *engine, const char *container, const char *path, size_t limit,
                          usec_t deadline, char **ret, size_t *ret_size, struct error *err);
-
-/* GET /volumes/NAME. A volume of the `local` driver with options shows nothing on the host while no container
- * uses it. */
-struct volume {
-    char *name, *driver, *mountpoint;
-    bool has_options, anonymous;
-};
-int engine_volume(struct engine *engine, const char *name, usec_t deadline, struct volume *ret,
-                  struct error *err);
-void volume_done(struct volume *volume);

@@ -160,29 +160,3 @@ int engine_create(struct engine *engine, const char *name, const json_t *config,
     *ret_id = xstrdup(id);
     return 0;
 }
-
-void volume_done(struct volume *volume) {
-    free(volume->name);
-    free(volume->driver);
-    free(volume->mountpoint);
-    *volume = (struct volume){ 0 };
-}
-
-int engine_volume(struct engine *engine, const char *name, usec_t deadline, struct volume *ret,
-                  struct error *err) {
-    _cleanup_free_ char *escaped = url_escape(name);
-    _cleanup_free_ char *path = xasprintf("/volumes/%s", escaped);
-    _cleanup_json_ json_t *answer = NULL;
-    int r = engine_request(engine, "GET", path, NULL, deadline, &answer, err);
-    if (r < 0)
-        return r;
-    *ret = (struct volume){
-        .name = xstrdup(json_get_string(answer, "Name", name)),
-        .driver = xstrdup(json_get_string(answer, "Driver", "")),
-        .mountpoint = xstrdup(json_get_string(answer, "Mountpoint", "")),
-        .has_options = json_object_size(json_get_object(answer, "Options")) > 0,
-        .anonymous =
-            json_object_get(json_get_object(answer, "Labels"), "com.docker.volume.anonymous") != NULL,
-    };
-    return 0;
-}

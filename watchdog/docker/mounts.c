@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "watchdog/base/memory.h"
+#include "watchdog/docker/volume.h"
 
 void mount_done(struct mount *mount) {
     free(mount->service);
@@ -13,6 +14,8 @@ void mount_done(struct mount *mount) {
     free(mount->source);
     free(mount->target);
     free(mount->host_path);
+    free(mount->mountpoint);
+    free(mount->problem);
     *mount = (struct mount){ 0 };
 }
 
@@ -48,8 +51,11 @@ static int locate(struct engine *engine, struct mount *mount, usec_t deadline, s
     }
     if (r < 0)
         return r;
-    mount->host_path = take_ptr(volume.mountpoint);
-    mount->driver_options = volume.has_options || !string_equal(volume.driver, "local");
+    mount->host_path = volume_place(&volume, &mount->problem);
+    if (volume_comes_and_goes(&volume))
+        mount->mountpoint = xstrdup(volume.mountpoint);
+    if (!mount->host_path)
+        mount->host_path = xstrdup(volume.mountpoint);
     mount->anonymous = volume.anonymous || looks_anonymous(mount->source);
     volume_done(&volume);
     return 0;

@@ -24,7 +24,11 @@ struct mount {
     char *host_path; /* where its files are on the host; "" for a volume that is not made yet */
     bool read_only;
     bool anonymous;
-    bool driver_options; /* a volume that shows nothing on the host while no container uses it */
+    /* Of a volume that shows nothing on the host while no container uses it, where it comes and goes;
+     * host_path is then the directory that is bound there, or the same with a problem. NULL: any other mount.
+     */
+    char *mountpoint;
+    char *problem; /* why its files cannot be kept, the rest of a sentence; NULL: they can */
 };
 
 struct project {

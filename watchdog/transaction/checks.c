@@ -21,6 +21,7 @@
 #include "watchdog/docker/project.h"
 #include "watchdog/snapshot/offhost.h"
 #include "watchdog/transaction/apart.h"
+#include "watchdog/transaction/data.h"
 #include "watchdog/transaction/foreign.h"
 #include "watchdog/transaction/inspect.h"
 #include "watchdog/transaction/way.h"
@@ -137,33 +138,32 @@ static void look_at_way(struct looks *looks) {
              "%s", problem);
 }
 
-/* "volume:NAME" for one that Compose names, else the path on the host. */
-static bool is_listed(char *const *list, const struct mount *mount, const struct settings *settings,
-                      const struct project *project) {
-    for (; list && *list; list++) {
-        if (string_starts_with(*list, "volume:")) {
-            const char *key = *list + strlen("volume:");
-            const json_t *volume = json_object_get(json_object_get(project->config, "volumes"), key);
-            if (string_equal(mount->source, key) ||
-                string_equal(mount->source, json_get_string(volume, "name", "")))
-                return true;
-        } else if (strstr(*list, ":/")) {
-            _cleanup_free_ char *name = xasprintf("%s:%s", mount->service, mount->target);
-            if (string_equal(*list, name))
-                return true;
-        } else {
-            _cleanup_free_ char *path =
-                **list == '/' ? xstrdup(*list) : xasprintf("%s/%s", settings->application.directory, *list);
-            _cleanup_free_ char *real = realpath(path, NULL);
-            const char *wanted = real ? real : path;
-            _cleanup_free_ char *host = realpath(mount->host_path, NULL);
-            const char *has = host ? host : mount->host_path;
-            /* The directory itself, or something inside of it. */
-            if (string_starts_with(has, wanted) &&
-                (has[strlen(wanted)] == '\0' || has[strlen(wanted)] == '/'))
-                return true;
-        }
+struct places {
+    struct data_place *list;
+    size_t count;
+};
+
+/* One that is not there is no mount: Data= has been looked at before, and Ignore= may say too much. */
+static void add_places(struct looks *looks, char *const *values, struct places *places) {
+    for (; values && *values; values++) {
+        struct data_place place;
+        if (data_place_find(looks->context, looks->project, *values, &place, NULL) < 0)
+            continue;
+        places->list = xrealloc(places->list, places->count + 1, sizeof(*places->list));
+        places->list[places->count++] = place;
     }
+}
+
+static void places_done(struct places *places) {
+    for (size_t i = 0; i < places->count; i++)
+        data_place_done(&places->list[i]);
+    free(places->list);
+}
+
+static bool is_listed(const struct places *places, const struct mount *mount) {
+    for (size_t i = 0; i < places->count; i++)
+        if (data_place_covers(&places->list[i], mount))
+            return true;
     return false;
 }
 
@@ -174,15 +174,17 @@ static bool is_special(const char *path) {
 
 static void look_at_mounts(struct looks *looks) {
     const struct settings *settings = looks->context->settings;
+    struct places places = { 0 };
     size_t writable = 0, missing = 0;
+    add_places(looks, settings->snapshot.data, &places);
+    add_places(looks, settings->snapshot.ignore, &places);
     for (size_t i = 0; i < looks->project->mounts_count; i++) {
         const struct mount *mount = &looks->project->mounts[i];
         if (mount->read_only || string_equal(mount->service, settings->database.service) ||
             is_special(mount->host_path))
             continue;
         writable++;
-        if (is_listed(settings->snapshot.data, mount, settings, looks->project) ||
-            is_listed(settings->snapshot.ignore, mount, settings, looks->project))
+        if (is_listed(&places, mount))
             continue;
         missing++;
         FIND(looks, "mounts", false, false, "list it in [Snapshot] Data= or Ignore=, or mount it read-only",
@@ -192,6 +194,7 @@ static void look_at_mounts(struct looks *looks) {
              : string_equal(mount->type, "volume") ? mount->source
                                                    : mount->host_path);
     }
+    places_done(&places);
     if (!missing)
         FIND(looks, "mounts", true, false, "", "%zu writable mounts, each in Data= or Ignore=", writable);
 }

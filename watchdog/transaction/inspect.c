@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "watchdog/base/digest.h"
 #include "watchdog/base/durable.h"
@@ -17,6 +16,7 @@
 #include "watchdog/docker/image.h"
 #include "watchdog/docker/pins.h"
 #include "watchdog/docker/reference.h"
+#include "watchdog/transaction/data.h"
 
 #define CALL_TIME (30 * USEC_PER_SEC)
 #define COMPOSE_FILE_LIMIT ((size_t)1024 * 1024)
@@ -198,68 +198,13 @@ static int fill_databases(struct context *context, struct error *err) {
     return 0;
 }
 
-static int volume_path(struct context *context, const struct project *project, const char *name, char **ret,
-                       struct error *err) {
-    const json_t *volume = json_object_get(json_object_get(project->config, "volumes"), name);
-    struct volume found = { 0 };
-    int r = engine_volume(context->engine, json_get_string(volume, "name", name),
-                          context_deadline(context, CALL_TIME), &found, err);
-    if (r < 0)
-        return error_prefix(err, "Data=volume:%s", name);
-    if (found.has_options)
-        r = error_set(
-            err, ENOTSUP,
-            "Data=volume:%s has driver options and shows nothing on the host while it is not in use; not "
-            "supported by this version yet",
-            name);
-    else
-        *ret = xstrdup(found.mountpoint);
-    volume_done(&found);
-    return r;
-}
-
-static int container_path(const struct project *project, const char *data, char **ret, struct error *err) {
-    const char *colon = strchr(data, ':');
-    for (size_t i = 0; i < project->mounts_count; i++) {
-        const struct mount *mount = &project->mounts[i];
-        if (strlen(mount->service) == (size_t)(colon - data) && string_starts_with(data, mount->service) &&
-            string_equal(mount->target, colon + 1) && *mount->host_path) {
-            *ret = xstrdup(mount->host_path);
-            return 0;
-        }
-    }
-    return error_set(err, ENOENT, "Data=%s: no container has that mount, expected SERVICE:/path/of/a/volume",
-                     data);
-}
-
-int inspect_data_path(struct context *context, const struct project *project, const char *data, char **ret,
-                      struct error *err) {
-    _cleanup_free_ char *path = NULL;
-    int r = 0;
-    if (string_starts_with(data, "volume:"))
-        r = volume_path(context, project, data + strlen("volume:"), &path, err);
-    else if (strstr(data, ":/"))
-        r = container_path(project, data, &path, err);
-    else if (*data == '/')
-        path = xstrdup(data);
-    else
-        path = xasprintf("%s/%s", context->settings->application.directory, data);
-    if (r < 0)
-        return r;
-    struct stat status;
-    if (stat(path, &status) < 0)
-        return error_errno(err, errno, "Data=%s: \"%s\"", data, path);
-    *ret = take_ptr(path);
-    return 0;
-}
-
 static int fill_trees(struct context *context, const struct project *project, struct error *err) {
     struct record *record = context->record;
     char **data = context->settings->snapshot.data;
     record->trees = xcalloc(strings_count(data), sizeof(*record->trees));
     for (; data && *data; data++) {
         char *path = NULL;
-        int r = inspect_data_path(context, project, *data, &path, err);
+        int r = data_path(context, project, *data, &path, err);
         if (r < 0)
             return r;
         record->trees[record->trees_count++] = (struct record_tree){ .name = xstrdup(*data), .path = path };

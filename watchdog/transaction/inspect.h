@@ -10,10 +10,6 @@
  * files are kept in the transaction's directory. @ret (may be NULL) is the project, owned by the caller. */
 int inspect_application(struct context *context, struct project **ret, struct error *err);
 
-/* The host path of a Data= value. -ENOENT with what was looked for. Owned by the caller. */
-int inspect_data_path(struct context *context, const struct project *project, const char *data, char **ret,
-                      struct error *err);
-
 /* Where the image of a service is written, and what. */
 struct image_place {
     char *path;     /* the last Compose file in force that says it */
