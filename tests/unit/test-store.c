@@ -313,7 +313,7 @@ static void a_copy_off_the_host_holds_everything_and_is_proved(void **state) {
     (void)state;
     mkdir("disk", 0755);
     make("20260101T000000Z-0001", NULL);
-    _cleanup_free_ char *disk = xasprintf("%s/disk", scratch), *directory = state_path();
+    _cleanup_free_ char *disk = xasprintf("%s/disk", scratch);
     _cleanup_snapshot_ struct snapshot *snapshot = load("20260101T000000Z-0001");
     uint64_t bytes;
     mkdir("disk/qaid", 0700);
@@ -355,11 +355,26 @@ static void a_copy_off_the_host_holds_everything_and_is_proved(void **state) {
         assert_non_null(strstr(err.text, files[i]));
         flip(path, 4);
     }
-    struct offhost_place place;
-    assert_done(offhost_look(disk, directory, &place, &err));
-    assert_true(place.same_disk && place.available > 0);
-    assert_int_equal(offhost_look("/none/such", directory, &place, NULL), -ENOENT);
-    assert_int_equal(offhost_look("/etc/passwd", directory, &place, NULL), -ENOTDIR);
+}
+
+static void only_another_file_system_is_a_second_place(void **state) {
+    (void)state;
+    _cleanup_free_ char *disk = xasprintf("%s/disk", scratch), *here = state_path(),
+                        *unmade = xasprintf("%s/unmade/state", scratch);
+    _cleanup_error_ struct error err = ERROR_NONE;
+    uint64_t available = 0;
+    mkdir("disk", 0755);
+    /* As it is where the other disk is not mounted. */
+    assert_int_equal(offhost_look(disk, here, &available, &err), -EXDEV);
+    assert_non_null(strstr(err.text, "is on the same file system as"));
+    assert_int_equal(offhost_look(disk, unmade, &available, NULL), -EXDEV);
+    assert_int_equal(mount("none", disk, "tmpfs", 0, "size=1m"), 0);
+    int r = offhost_look(disk, here, &available, &err);
+    umount(disk);
+    assert_int_equal(r, 0);
+    assert_int_equal(available, 1024 * 1024);
+    assert_int_equal(offhost_look("/none/such", here, &available, NULL), -ENOENT);
+    assert_int_equal(offhost_look("/etc/passwd", here, &available, NULL), -ENOTDIR);
 }
 
 /* The ways in which the files of the next test differ, and the name that is said then. */
@@ -503,6 +518,7 @@ int main(void) {
         CASE(a_copy_off_the_host_holds_everything_and_is_proved),
         CASE(an_archive_of_other_files_is_found),
         CASE(a_damaged_snapshot_is_not_copied_off_the_host),
+        CASE(only_another_file_system_is_a_second_place),
         CASE(old_copies_off_the_host_go),
     };
     return RUN(tests);

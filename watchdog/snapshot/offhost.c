@@ -18,7 +18,7 @@
 #include "watchdog/snapshot/document.h"
 #include "watchdog/snapshot/tar.h"
 
-int offhost_look(const char *directory, const char *state, struct offhost_place *ret, struct error *err) {
+int offhost_look(const char *directory, const char *state, uint64_t *ret_available, struct error *err) {
     struct stat status, here;
     struct statvfs room;
     if (stat(directory, &status) < 0)
@@ -31,8 +31,12 @@ int offhost_look(const char *directory, const char *state, struct offhost_place 
     _cleanup_free_ char *place = xstrdup(state);
     while (stat(place, &here) < 0 && strrchr(place, '/') > place)
         *strrchr(place, '/') = '\0';
-    *ret = (struct offhost_place){ .available = (uint64_t)room.f_bavail * room.f_frsize,
-                                   .same_disk = stat(place, &here) == 0 && here.st_dev == status.st_dev };
+    if (stat(place, &here) == 0 && here.st_dev == status.st_dev)
+        return error_set(err, EXDEV,
+                         "OffHost=%s is on the same file system as \"%s\": a copy there is lost with it",
+                         directory, state);
+    if (ret_available)
+        *ret_available = (uint64_t)room.f_bavail * room.f_frsize;
     return 0;
 }
 

@@ -20,13 +20,11 @@
 #include "watchdog/snapshot/store.h"
 #include "watchdog/snapshot/tree.h"
 
-struct offhost_place {
-    uint64_t available; /* bytes */
-    bool same_disk;     /* as @state: then it is no second place */
-};
-/* Could something be written there? @directory is absolute and must be there (an unmounted disk is not made
- * up as a directory). Makes nothing. -ENOENT, -ENOTDIR, -EROFS, -EACCES. */
-int offhost_look(const char *directory, const char *state, struct offhost_place *ret, struct error *err);
+/* Could something be written there, and is it a second place? @directory is absolute and must be there (an
+ * unmounted disk is not made up as a directory); on the file system of @state, the state directory, it is an
+ * unmounted disk's empty mount point, or no second place at all: -EXDEV. Makes nothing. @ret_available (may
+ * be NULL): bytes. -ENOENT, -ENOTDIR, -EROFS, -EACCES. */
+int offhost_look(const char *directory, const char *state, uint64_t *ret_available, struct error *err);
 
 /* Copies @snapshot, syncs, reads every byte back and compares it with what was read here (checksums, and each
  * file in the archive with its manifest), then gives it its name. One that is there already is checked and

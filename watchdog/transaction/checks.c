@@ -270,15 +270,11 @@ static void look_at_freeze(struct looks *looks) {
 static void look_at_off_host(struct looks *looks) {
     const char *directory = looks->context->settings->snapshot.off_host;
     _cleanup_error_ struct error err = ERROR_NONE;
-    struct offhost_place place;
     if (!directory)
         return;
-    int r = offhost_look(directory, looks->context->state->directory, &place, &err);
-    FIND(looks, "off-host", r >= 0 && !place.same_disk, r >= 0, r >= 0 ? "choose another disk" : "mount it",
-         "%s",
-         r < 0             ? error_text(&err)
-         : place.same_disk ? "OffHost= is on the same disk as the state directory: no second place"
-                           : "OffHost= is there");
+    int r = offhost_look(directory, looks->context->state->directory, NULL, &err);
+    FIND(looks, "off-host", r >= 0, false, r >= 0 ? "" : "mount the other disk, or leave the key out", "%s",
+         r < 0 ? error_text(&err) : "OffHost= is there");
 }
 
 static int look_at_database(struct looks *looks, struct error *err) {

@@ -148,7 +148,10 @@ int step_seal_snapshot(struct context *context, struct error *err) {
         struct tree_run run = context_tree_run(context, "copy off the host");
         uint64_t bytes;
         context_progress(context, 0, 0, "copy the snapshot to %s", settings->snapshot.off_host);
-        r = offhost_copy(context->snapshot, settings->snapshot.off_host, &run, &bytes, err);
+        /* The disk may be gone since preflight, and `snapshot` has none. */
+        r = offhost_look(settings->snapshot.off_host, context->state->directory, NULL, err);
+        if (r >= 0)
+            r = offhost_copy(context->snapshot, settings->snapshot.off_host, &run, &bytes, err);
         if (r >= 0)
             r = offhost_retain(settings->snapshot.off_host, record->app, settings->snapshot.keep, err);
         if (r < 0)
