@@ -5,6 +5,7 @@
 
 #include "watchdog/base/durable.h"
 #include "watchdog/base/json.h"
+#include "watchdog/base/path.h"
 #include "watchdog/database/dump.h"
 #include "watchdog/snapshot/images.h"
 #include "watchdog/snapshot/offhost.h"
@@ -70,22 +71,35 @@ static bool is_data_file(const struct record *record, const char *path) {
     return false;
 }
 
+/* Owned by the caller; NULL when there is none. */
+static char *previous_tree(const struct context *context, const struct record_tree *tree) {
+    const struct record *record = context->record;
+    return snapshots_previous_tree(context->state->directory, record->app, record->id, tree->name);
+}
+
+static int copy_tree(struct context *context, const struct record_tree *tree, const char *previous,
+                     struct error *err) {
+    _cleanup_free_ char *directory = snapshot_tree_path(context->snapshot, tree->name);
+    _cleanup_manifest_ struct manifest *manifest = NULL;
+    struct tree_source source = { tree->name, tree->path };
+    struct tree_run run = context_tree_run(context, "copy files");
+    int r = tree_copy(&source, directory, previous, &run, &manifest, err);
+    if (r < 0)
+        return error_prefix(err, "cannot copy the files of Data=%s", tree->name);
+    snapshot_add_tree(context->snapshot, manifest);
+    return 0;
+}
+
 int step_copy_files(struct context *context, struct error *err) {
     const struct record *record = context->record;
     for (size_t i = 0; i < record->trees_count; i++) {
         const struct record_tree *tree = &record->trees[i];
-        _cleanup_free_ char *directory = snapshot_tree_path(context->snapshot, tree->name);
-        _cleanup_free_ char *previous =
-            snapshots_previous_tree(context->state->directory, record->app, record->id, tree->name);
-        _cleanup_manifest_ struct manifest *manifest = NULL;
-        struct tree_source source = { tree->name, tree->path };
-        struct tree_run run = context_tree_run(context, "copy files");
+        _cleanup_free_ char *previous = previous_tree(context, tree);
         if (is_data_file(record, tree->path))
             return error_set(err, EINVAL, "[Snapshot] Data=%s: that is a Compose file", tree->name);
-        int r = tree_copy(&source, directory, previous, &run, &manifest, err);
+        int r = copy_tree(context, tree, previous, err);
         if (r < 0)
-            return error_prefix(err, "cannot copy the files of Data=%s", tree->name);
-        snapshot_add_tree(context->snapshot, manifest);
+            return r;
     }
     for (size_t i = 0; i < record->files_count; i++) {
         int r = snapshot_add_file(context->snapshot, record->files[i].path, err);
@@ -118,25 +132,59 @@ int step_archive_images(struct context *context, struct error *err) {
     return r;
 }
 
+static bool is_fault_of(const struct snapshot_fault *fault, const struct record_tree *tree) {
+    _cleanup_free_ char *name = tree_directory_name(tree->name);
+    _cleanup_free_ char *directory = xasprintf("files/%s", name);
+    return path_covers(directory, fault->file);
+}
+
+/* A byte that rotted in the previous snapshot is in this one too, by the hard link, and would be in each
+ * night's after it: only what is live still has it right. Returns how many trees were copied anew. */
+static int copy_anew(struct context *context, const struct snapshot_fault *faults, size_t count,
+                     struct error *err) {
+    struct record *record = context->record;
+    int copied = 0;
+    for (size_t i = 0; i < record->trees_count; i++) {
+        const struct record_tree *tree = &record->trees[i];
+        _cleanup_free_ char *previous = previous_tree(context, tree);
+        size_t first = 0;
+        while (first < count && !is_fault_of(&faults[first], tree))
+            first++;
+        if (!previous || first == count)
+            continue;
+        int r = copy_tree(context, tree, NULL, err);
+        if (r < 0)
+            return r;
+        record_note(record, "Data=%s: a file of an earlier snapshot was damaged: copied anew (\"%s\": %s)",
+                    tree->name, faults[first].file, faults[first].what);
+        copied++;
+    }
+    return copied;
+}
+
 /* "Verified" is what was read again from the disk, not what was meant to be written. */
-static int read_back(struct context *context, struct error *err) {
+static int read_back(struct context *context, bool again, struct error *err) {
     struct tree_run run = context_tree_run(context, "read the snapshot back");
     struct snapshot_fault *faults = NULL;
     size_t count = 0;
-    int r = snapshot_verify(context->snapshot, context->state->directory, &run, &faults, &count, err);
-    if (r >= 0 && count > 0)
+    int copied = 0, r = snapshot_finish(context->snapshot, err);
+    if (r >= 0)
+        r = snapshot_verify(context->snapshot, context->state->directory, &run, &faults, &count, err);
+    if (r >= 0 && count > 0 && !again)
+        r = copied = copy_anew(context, faults, count, err);
+    if (r >= 0 && count > 0 && copied == 0)
         r = error_set(err, EBADMSG, "the new snapshot is damaged: \"%s\": %s", faults[0].file,
                       faults[0].what);
     snapshot_faults_free(faults, count);
-    return r;
+    return r > 0 ? 1 : r;
 }
 
 int step_seal_snapshot(struct context *context, struct error *err) {
     const struct settings *settings = context->settings;
     struct record *record = context->record;
-    int r = snapshot_finish(context->snapshot, err);
-    if (r >= 0)
-        r = read_back(context, err);
+    int r = read_back(context, false, err);
+    if (r > 0)
+        r = read_back(context, true, err);
     if (r < 0)
         return r;
     snapshot_set_verified(context->snapshot, "checksums", clock_realtime());
