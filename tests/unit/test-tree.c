@@ -172,6 +172,32 @@ static void an_unchanged_file_is_shared_with_the_previous_snapshot_never_with_a_
     assert_int_equal(faults("one", NULL) + faults("two", NULL), 0);
 }
 
+static void the_room_of_a_copy_is_that_of_what_is_not_shared(void **state) {
+    (void)state;
+    _cleanup_error_ struct error err = ERROR_NONE;
+    _cleanup_free_ char *live = at("live"), *one = at("one"), *text = xcalloc(3 * 1024 * 1024 + 1, 1);
+    const struct tree_run late = { .deadline = 1 };
+    uint64_t first, second_time, after, unknown = 7;
+    mkdir("live", 0755);
+    memset(text, 'x', 3 * 1024 * 1024);
+    trees_write("live/old", text);
+    link("live/old", "live/old-too");
+    int fd = open("live/sparse", O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    assert_int_equal(ftruncate(fd, (off_t)1024 * 1024 * 1024), 0);
+    close(fd);
+    sleep(3);
+    assert_done(tree_estimate(live, NULL, NULL, &first, &err), &err);
+    assert_in_range(first, 3 * 1024 * 1024, 3 * 1024 * 1024 + 65536);
+    assert_done(copy("one", NULL, NULL, &err), &err);
+    assert_done(tree_estimate(live, one, NULL, &second_time, &err), &err);
+    assert_in_range(second_time, 0, 65536);
+    trees_write("live/young", text);
+    assert_done(tree_estimate(live, one, NULL, &after, &err), &err);
+    assert_in_range(after, 3 * 1024 * 1024, 3 * 1024 * 1024 + 65536);
+    assert_int_equal(tree_estimate(live, one, &late, &unknown, &err), -ETIME);
+    assert_int_equal(unknown, 7);
+}
+
 static void sockets_are_listed_and_no_difference(void **state) {
     (void)state;
     _cleanup_error_ struct error err = ERROR_NONE;
@@ -984,6 +1010,7 @@ int main(void) {
         CASE(a_copy_is_exact_in_everything),
         CASE(holes_stay_holes),
         CASE(an_unchanged_file_is_shared_with_the_previous_snapshot_never_with_a_live_file),
+        CASE(the_room_of_a_copy_is_that_of_what_is_not_shared),
         CASE(sockets_are_listed_and_no_difference),
         CASE(a_single_file_is_a_tree_too),
         CASE(the_second_pass_makes_the_copy_exact),

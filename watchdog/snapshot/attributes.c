@@ -49,6 +49,7 @@ int attributes_stat(int directory_fd, const char *name, struct manifest_entry *e
     entry->uid = status.stx_uid;
     entry->gid = status.stx_gid;
     entry->size = S_ISREG(status.stx_mode) ? status.stx_size : 0;
+    entry->allocated = status.stx_blocks * 512;
     entry->inode = status.stx_ino;
     entry->links = status.stx_nlink;
     entry->mtime = time_of(&status.stx_mtime);

@@ -163,20 +163,31 @@ void entry_index_done(struct entry_index *index) {
     *index = ENTRY_INDEX_NONE;
 }
 
-int entry_reuse(struct entry_index *index, struct manifest_entry *entry, int to_fd, const char *to_name) {
+/* NULL: it has to be copied. */
+static const struct manifest_entry *find_known(const struct entry_index *index,
+                                               const struct manifest_entry *entry) {
     const struct manifest_entry **found =
         index->count == 0 || !S_ISREG(entry->mode)
             ? NULL
             : bsearch(&entry, index->entries, index->count, sizeof(*index->entries), compare_inodes);
-    if (!found || !attributes_same_inode(*found, entry))
+    return found && attributes_same_inode(*found, entry) ? *found : NULL;
+}
+
+bool entry_is_known(const struct entry_index *index, const struct manifest_entry *entry) {
+    return find_known(index, entry) != NULL;
+}
+
+int entry_reuse(struct entry_index *index, struct manifest_entry *entry, int to_fd, const char *to_name) {
+    const struct manifest_entry *found = find_known(index, entry);
+    if (!found)
         return 0;
     const char *name;
-    int fd = beneath_parent(&index->content, (*found)->path, &name);
+    int fd = beneath_parent(&index->content, found->path, &name);
     struct stat status;
     if (fd < 0 || fstatat(fd, name, &status, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(status.st_mode) ||
         (uint64_t)status.st_size != entry->size || linkat(fd, name, to_fd, to_name, 0) < 0)
         return 0;
-    entry_take_known(entry, *found);
+    entry_take_known(entry, found);
     entry->shared = true;
     return 1;
 }

@@ -35,6 +35,9 @@ int entry_index_make(const struct manifest *manifest, const char *content, struc
                      struct error *err);
 void entry_index_done(struct entry_index *index);
 
+/* Whether the index has the same inode, unchanged. */
+bool entry_is_known(const struct entry_index *index, const struct manifest_entry *entry);
+
 /* Links the copy of the same inode to @to_name in @to_fd and takes over its digest and xattrs. Returns 1, or
  * 0 when there is none, or it cannot be linked: then it has to be copied. */
 int entry_reuse(struct entry_index *index, struct manifest_entry *entry, int to_fd, const char *to_name);

@@ -34,7 +34,8 @@ struct manifest_entry {
     mode_t mode; /* type and permissions, as st_mode */
     uid_t uid;
     gid_t gid;
-    uint64_t size; /* of a regular file */
+    uint64_t size;      /* of a regular file */
+    uint64_t allocated; /* bytes on the disk, of a live name only: the manifest does not keep it */
     uint64_t inode;
     uint64_t links; /* as st_nlink; may count names outside the tree */
     struct timespec mtime, ctime, atime;

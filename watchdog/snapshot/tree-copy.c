@@ -188,3 +188,26 @@ int tree_copy(const struct tree_source *source, const char *directory, const cha
         *ret = take_ptr(manifest);
     return 0;
 }
+
+int tree_estimate(const char *host_path, const char *previous, const struct tree_run *run,
+                  uint64_t *ret_bytes, struct error *err) {
+    struct copying copying = {
+        .source = BENEATH_NONE, .content = BENEATH_NONE, .previous = ENTRY_INDEX_NONE, .work = { .run = run }
+    };
+    _cleanup_manifest_ struct manifest *manifest = xcalloc(1, sizeof(*manifest)), *earlier = NULL;
+    uint64_t bytes = 0;
+    int r = beneath_open(host_path, &copying.source, err);
+    if (r >= 0)
+        r = walk(&copying.source, WALK_TOLERANT, &copying.work, manifest, err);
+    if (r >= 0)
+        earlier = open_previous(&copying, previous);
+    for (size_t i = 0; r >= 0 && i < manifest->entries_count; i++) {
+        const struct manifest_entry *entry = &manifest->entries[i];
+        bytes += entry->link || entry_is_known(&copying.previous, entry) ? 0 : entry->allocated;
+    }
+    beneath_done(&copying.source);
+    entry_index_done(&copying.previous);
+    if (r >= 0)
+        *ret_bytes = bytes;
+    return r;
+}

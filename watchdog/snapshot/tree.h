@@ -39,6 +39,11 @@ char *tree_directory_name(const char *name);
 int tree_copy(const struct tree_source *source, const char *directory, const char *previous,
               const struct tree_run *run, struct manifest **ret, struct error *err);
 
+/* Bytes on the disk that tree_copy() would take now: what it would link to @previous is left out. -EXDEV,
+ * -ETIME, -ENOENT. */
+int tree_estimate(const char *host_path, const char *previous, const struct tree_run *run,
+                  uint64_t *ret_bytes, struct error *err);
+
 struct tree_changes {
     size_t copied, removed, linked; /* names */
     uint64_t bytes;                 /* copied */

@@ -229,22 +229,36 @@ static uint64_t databases_size(const struct record *record) {
     return size;
 }
 
-/* Bytes of a data directory as du counts them, bounded in time: an estimate is enough here. */
-static uint64_t tree_size(const char *path) {
-    char *argv[] = { (char *)"du", (char *)"-skx", (char *)"--", (char *)path, NULL };
-    struct process process = { .argv = argv, .deadline = deadline_in(CALL_TIME) };
-    _cleanup_process_result_ struct process_result result = { 0 };
-    if (process_run(&process, &result, NULL) < 0 || !result.output.text)
-        return 0;
-    return strtoull(result.output.text, NULL, 10) * 1024;
+/* What the copies of the trees will take. One that cannot be told in time is said, not counted as nothing. */
+static uint64_t look_at_trees(struct looks *looks) {
+    const struct context *context = looks->context;
+    const struct record *record = context->record;
+    uint64_t needed = 0;
+    for (size_t i = 0; i < record->trees_count; i++) {
+        const struct record_tree *tree = &record->trees[i];
+        _cleanup_error_ struct error err = ERROR_NONE;
+        _cleanup_free_ char *previous =
+            context->state
+                ? snapshots_previous_tree(context->state->directory, record->app, record->id, tree->name)
+                : NULL;
+        const struct tree_run run = { .deadline = context_deadline(context, CALL_TIME) };
+        uint64_t bytes = 0;
+        int r = tree_estimate(tree->path, previous, &run, &bytes, &err);
+        needed += bytes;
+        if (r == -EXDEV)
+            FIND(looks, "data", false, false, "", "Data=%s: %s", tree->name, error_text(&err));
+        else if (r < 0)
+            FIND(looks, "room", false, true, "look at it with du",
+                 "the size of Data=%s is not known, and not counted: %s", tree->name, error_text(&err));
+    }
+    return needed;
 }
 
 static void look_at_room(struct looks *looks) {
     const struct context *context = looks->context;
     uint64_t needed =
         databases_size(context->record) + 512 * MEBIBYTE; /* dump, logs, and some room to work */
-    for (size_t i = 0; i < context->record->trees_count; i++)
-        needed += tree_size(context->record->trees[i].path);
+    needed += look_at_trees(looks);
     uint64_t there = free_bytes(context->state ? context->state->directory : "/var/lib");
     bool ok = there >= needed;
     FIND(looks, "room", ok, false, ok ? "" : "free some space, or lower Keep= and Quarantine=",
