@@ -65,6 +65,8 @@ static struct manifest *sample(void) {
     manifest->host_path = xstrdup("/var/lib/docker/volumes/caddy-data/_data");
     manifest->real_path = xstrdup("/mnt/\xFF/caddy-data/_data");
     manifest->file_system = xstrdup("/mnt/\xFF");
+    manifest->mount_point = xstrdup("/mnt/\xFF");
+    manifest->mount_inode = UINT64_MAX - 7;
     manifest->started = (struct timespec){ 1700000000, 5 };
     strings_append(&manifest->skipped, "dir/\xFFsocket");
     add(manifest, "dir/file", S_IFREG | 04755, NULL, NULL);
@@ -89,6 +91,8 @@ static void a_manifest_comes_back_equal_in_every_field(void **state) {
     assert_string_equal(back->host_path, manifest->host_path);
     assert_string_equal(back->real_path, manifest->real_path);
     assert_string_equal(back->file_system, manifest->file_system);
+    assert_string_equal(back->mount_point, manifest->mount_point);
+    assert_true(back->mount_inode == manifest->mount_inode);
     assert_string_equal(back->skipped[0], manifest->skipped[0]);
     assert_int_equal(back->started.tv_nsec, 5);
     assert_int_equal(back->entries_count, manifest->entries_count);
@@ -114,10 +118,12 @@ static void a_manifest_of_an_earlier_version_says_less(void **state) {
     (void)state;
     _cleanup_manifest_ struct manifest *manifest = sample(), *back = NULL;
     replace_string(manifest->real_path, NULL); /* as it was written then */
+    replace_string(manifest->mount_point, NULL);
     assert_int_equal(manifest_write(manifest, path, NULL), 0);
     assert_int_equal(manifest_read(path, &back, NULL), 0);
     assert_null(back->real_path);
     assert_null(back->file_system);
+    assert_null(back->mount_point);
     assert_int_equal(back->entries_count, manifest->entries_count);
 }
 

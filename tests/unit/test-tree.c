@@ -580,6 +580,37 @@ static void a_file_system_that_is_not_mounted_is_no_emptied_data(void **state) {
     assert_int_equal(access("live", F_OK), -1);
 }
 
+/* Of the same device: only that something was mounted tells it. */
+static void a_bind_mount_that_is_gone_is_no_emptied_data(void **state) {
+    (void)state;
+    static const char *const points[] = { "live", "app" }; /* the root itself, and a directory above */
+    for (size_t i = 0; i < ELEMENTS(points); i++) {
+        _cleanup_error_ struct error err = ERROR_NONE;
+        _cleanup_free_ char *point = at(points[i]), *from = at("from"), *directory = at("snapshot"),
+                            *live = at(i == 0 ? "live" : "app/live"), *aside = at("quarantine");
+        const struct tree_source source = { "data", live };
+        const struct tree_restore what = { directory, live, aside, "T-1" };
+        assert_int_equal(mkdir("from", 0755) | mkdir("from/live", 0755) | mkdir(points[i], 0755), 0);
+        trees_write(i == 0 ? "from/file" : "from/live/file", "one");
+        assert_int_equal(mount(from, point, NULL, MS_BIND, NULL), 0);
+        int first = tree_copy(&source, directory, NULL, NULL, NULL, &err);
+        int again = tree_second_pass(&source, directory, NULL, NULL, NULL, &err);
+        umount(point);
+        assert_done(first, &err);
+        assert_done(again, &err);
+        assert_int_equal(tree_second_pass(&source, directory, NULL, NULL, NULL, &err), -ENXIO);
+        assert_int_equal(tree_restore(&what, NULL, NULL, &err), -ENXIO);
+        assert_non_null(strstr(err.text, "is not mounted on"));
+        assert_int_equal(access(i == 0 ? "live/file" : "app/live", F_OK) | access("quarantine", F_OK), -1);
+        /* In another mount namespace the same files may be there without a mount. */
+        assert_int_equal(rmdir(points[i]) | rename("from", points[i]), 0);
+        assert_done(tree_restore(&what, NULL, NULL, &err), &err);
+        static const char *const made[] = { "app", "live", "snapshot" };
+        for (size_t k = 0; k < ELEMENTS(made); k++)
+            assert_int_equal(durable_remove_tree(AT_FDCWD, made[k], NULL), 0);
+    }
+}
+
 static void a_file_system_that_hides_the_data_is_not_taken_for_it(void **state) {
     (void)state;
     _cleanup_error_ struct error err = ERROR_NONE;
@@ -1024,6 +1055,7 @@ int main(void) {
         CASE(immutable_files_and_directories_are_restored_with_their_flags),
         CASE(a_mounted_file_system_is_refused_before_anything_is_touched),
         CASE(a_file_system_that_is_not_mounted_is_no_emptied_data),
+        CASE(a_bind_mount_that_is_gone_is_no_emptied_data),
         CASE(a_file_system_that_hides_the_data_is_not_taken_for_it),
         CASE(a_root_that_was_replaced_is_no_second_pass_but_can_be_restored),
         CASE(a_place_that_leads_elsewhere_is_not_touched),

@@ -3,6 +3,7 @@
 #include "watchdog/base/path.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,15 +55,59 @@ int path_real(const char *path, char **ret) {
 }
 
 /* Only directories are asked: files of an overlay may show devices of its layers. */
-int path_file_system(const char *real, char **ret) {
+static int nearest_directory(const char *real, char **ret, struct stat *ret_status) {
     _cleanup_free_ char *found = xstrdup(real);
-    struct stat status, above;
     int r;
-    while (((r = stat(found, &status)) < 0 && (errno == ENOENT || errno == ENOTDIR)) ||
-           (r == 0 && !S_ISDIR(status.st_mode)))
+    while (((r = stat(found, ret_status)) < 0 && (errno == ENOENT || errno == ENOTDIR)) ||
+           (r == 0 && !S_ISDIR(ret_status->st_mode)))
         to_parent(found);
     if (r < 0)
         return -errno;
+    *ret = take_ptr(found);
+    return 0;
+}
+
+/* Whether something is mounted there, -ENOTSUP where the kernel does not say (before Linux 5.8). */
+static int look_at_mount(const char *path, uint64_t *ret_inode) {
+    struct statx status;
+    if (statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_INO, &status) < 0)
+        return -errno;
+    *ret_inode = status.stx_ino;
+    if (!(status.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT))
+        return -ENOTSUP;
+    return status.stx_attributes & STATX_ATTR_MOUNT_ROOT ? 1 : 0;
+}
+
+int path_mount(const char *real, char **ret, uint64_t *ret_inode) {
+    _cleanup_free_ char *found = NULL;
+    struct stat status;
+    uint64_t inode;
+    int r = nearest_directory(real, &found, &status);
+    if (r < 0)
+        return r;
+    while ((r = look_at_mount(found, &inode)) == 0 && !string_equal(found, "/"))
+        to_parent(found);
+    if (r < 0)
+        return r;
+    *ret = take_ptr(found);
+    *ret_inode = inode;
+    return 0;
+}
+
+int path_is_mount(const char *path, uint64_t inode) {
+    uint64_t there;
+    int r = look_at_mount(path, &there);
+    if (r == -ENOENT || r == -ENOTDIR)
+        return 0;
+    return r < 0 ? r : r > 0 || there == inode;
+}
+
+int path_file_system(const char *real, char **ret) {
+    _cleanup_free_ char *found = NULL;
+    struct stat status, above;
+    int r = nearest_directory(real, &found, &status);
+    if (r < 0)
+        return r;
     while (!string_equal(found, "/")) {
         _cleanup_free_ char *parent = xstrdup(found);
         to_parent(parent);

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -49,6 +50,11 @@ static void format_header(struct buffer *line, const struct manifest *manifest) 
         manifest_encode(line, manifest->real_path);
         buffer_printf(line, "\",\"file_system\":\"");
         manifest_encode(line, manifest->file_system);
+    }
+    if (manifest->mount_point) {
+        buffer_printf(line, "\",\"mount_inode\":%" PRId64 ",\"mount_point\":\"",
+                      (int64_t)manifest->mount_inode);
+        manifest_encode(line, manifest->mount_point);
     }
     buffer_printf(line, "\",\"started\":\"");
     manifest_time_format(line, manifest->started);
@@ -141,11 +147,15 @@ static int check_entry(const struct manifest *manifest, const struct manifest_en
 static int read_place(const json_t *line, struct manifest *manifest) {
     const char *real_path = json_get_string(line, "real_path", NULL),
                *file_system = json_get_string(line, "file_system", NULL);
+    const char *mount_point = json_get_string(line, "mount_point", NULL);
     if (!real_path || !file_system)
         return 0;
+    manifest->mount_point = mount_point ? manifest_decode(mount_point) : NULL;
+    manifest->mount_inode = (uint64_t)json_get_integer(line, "mount_inode", 0);
     manifest->real_path = manifest_decode(real_path);
     manifest->file_system = manifest_decode(file_system);
-    return manifest->real_path && manifest->file_system ? 0 : -EBADMSG;
+    return manifest->real_path && manifest->file_system && !mount_point == !manifest->mount_point ? 0
+                                                                                                  : -EBADMSG;
 }
 
 static int read_header(const json_t *line, struct manifest *manifest, size_t *ret_count, struct error *err) {

@@ -88,6 +88,7 @@ void manifest_free(struct manifest *manifest) {
     free(manifest->host_path);
     free(manifest->real_path);
     free(manifest->file_system);
+    free(manifest->mount_point);
     strings_free(manifest->skipped);
     free(manifest);
 }

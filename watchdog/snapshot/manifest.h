@@ -55,6 +55,8 @@ struct manifest {
     char *host_path;         /* where the files were */
     char *real_path;         /* where that led; NULL: written by a version that did not look */
     char *file_system;       /* and what the file system was mounted on; NULL as above */
+    char *mount_point;       /* the innermost mount there, which may be a bind mount; NULL: not known */
+    uint64_t mount_inode;    /* of what was mounted there */
     struct timespec started; /* CLOCK_REALTIME at the start of the last pass */
     struct manifest_entry
         *entries; /* in the order of manifest_path_compare(): a directory before what is in it */

@@ -55,19 +55,30 @@ int tree_note_place(struct manifest *manifest, struct error *err) {
     int r = path_real(manifest->host_path, &manifest->real_path);
     if (r >= 0)
         r = path_file_system(manifest->real_path, &manifest->file_system);
-    return r < 0 ? error_errno(err, -r, "cannot find \"%s\"", manifest->host_path) : 0;
+    if (r >= 0)
+        r = path_mount(manifest->real_path, &manifest->mount_point, &manifest->mount_inode);
+    return r < 0 && r != -ENOTSUP ? error_errno(err, -r, "cannot find \"%s\"", manifest->host_path) : 0;
 }
 
+static int not_mounted(const struct manifest *manifest, const char *place, struct error *err) {
+    return error_set(err, ENXIO, "what held \"%s\" is not mounted on \"%s\": mount it, then recover",
+                     manifest->real_path, place);
+}
+
+/* A file system is told by its device; a bind mount of the same device is not, but that something is mounted.
+ */
 static int check_mounted(const struct manifest *manifest, const char *file_system, struct error *err) {
-    if (string_equal(file_system, manifest->file_system))
-        return 0;
-    if (path_covers(file_system, manifest->file_system))
-        return error_set(err, ENXIO,
-                         "the file system that held \"%s\" is not mounted on \"%s\": mount it, then recover",
-                         manifest->real_path, manifest->file_system);
-    return error_set(err, ENXIO,
-                     "another file system is mounted on \"%s\" and hides \"%s\": unmount it, then recover",
-                     file_system, manifest->real_path);
+    if (!string_equal(file_system, manifest->file_system))
+        return path_covers(file_system, manifest->file_system)
+                   ? not_mounted(manifest, manifest->file_system, err)
+                   : error_set(err, ENXIO,
+                               "another file system is mounted on \"%s\" and hides \"%s\": unmount it, then "
+                               "recover",
+                               file_system, manifest->real_path);
+    int r = manifest->mount_point ? path_is_mount(manifest->mount_point, manifest->mount_inode) : 1;
+    if (r < 0)
+        return error_errno(err, -r, "cannot look at \"%s\"", manifest->mount_point);
+    return r > 0 ? 0 : not_mounted(manifest, manifest->mount_point, err);
 }
 
 int tree_check_place(const struct manifest *manifest, const char *host_path, struct error *err) {
