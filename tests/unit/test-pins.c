@@ -13,9 +13,12 @@
 #include "watchdog/base/durable.h"
 #include "watchdog/base/memory.h"
 #include "watchdog/docker/pins.h"
+#include "watchdog/docker/reference.h"
 
 #define OLD "127.0.0.1:5000/qaid/server:1"
-#define NEW "127.0.0.1:5000/qaid/server:1.2.3@sha256:aaaa"
+#define DIGEST "@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define LATER "@sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+#define NEW OLD DIGEST
 #define COMMENT " # upgrade-watchdog T-1: was " OLD
 
 static const struct {
@@ -89,7 +92,7 @@ static void only_the_scalar_changes_and_it_comes_back(void **state) {
         assert_int_equal(pins_remove(edited, size, "web", OLD, &back, &back_size, &err), 0);
         assert_string_equal(back, edits[i].before);
         /* Moved on by a later transaction, it still leads back to what the user wrote. */
-        assert_int_equal(pins_edit(edited, size, "web", "x@sha256:b", "T-2", &again, &again_size, &err), 0);
+        assert_int_equal(pins_edit(edited, size, "web", OLD LATER, "T-2", &again, &again_size, &err), 0);
         replace_string(back, NULL);
         assert_int_equal(pins_remove(again, again_size, "web", OLD, &back, &back_size, &err), 0);
         assert_string_equal(back, edits[i].before);
@@ -173,11 +176,55 @@ static void bad_images_and_ids_are_refused(void **state) {
 
 static void what_somebody_wrote_behind_our_comment_stays(void **state) {
     (void)state;
-    const char *text = "services:\n  web:\n    image: a:2 # upgrade-watchdog T-1: was a:1 (ticket 5)\n";
+    const char *text =
+        "services:\n  web:\n    image: a:1" DIGEST " # upgrade-watchdog T-1: was a:1 (ticket 5)\n";
     _cleanup_free_ char *back = NULL;
     size_t size;
     assert_int_equal(pins_remove(text, strlen(text), "web", NULL, &back, &size, NULL), 0);
     assert_string_equal(back, "services:\n  web:\n    image: a:1 # (ticket 5)\n");
+}
+
+/* @ours: a pin that leads back to "a:1" or "a"; else the value is the user's own, and our comment is old. */
+static const struct {
+    const char *value, *was;
+    bool ours;
+} values[] = {
+    { "a:1" DIGEST, "a:1", true },  { "docker.io/library/a:1" DIGEST, "a:1", true },
+    { "a" DIGEST, "a", true },      { "a:1" LATER, "a:1" DIGEST, true },
+    { "a:2", "a:1", false },        { "a:1", "a:1", false },
+    { "a:2" DIGEST, "a:1", false }, { "b:1" DIGEST, "a:1", false },
+    { "a" DIGEST, "a:1", false },
+};
+
+static void a_value_that_somebody_wrote_beside_our_comment_is_his(void **state) {
+    (void)state;
+    for (size_t i = 0; i < ELEMENTS(values); i++) {
+        _cleanup_free_ char *text =
+            xasprintf("services:\n  web:\n    image: %s # upgrade-watchdog T-1: was %s\n", values[i].value,
+                      values[i].was);
+        _cleanup_free_ char *wanted =
+            xasprintf("services:\n  web:\n    image: %s\n", values[i].ours ? values[i].was : values[i].value);
+        _cleanup_free_ char *back = NULL, *pinned = NULL, *again = NULL;
+        _cleanup_pin_ struct pin pin = { 0 };
+        size_t size;
+        assert_int_equal(pins_read(text, strlen(text), "web", &pin, NULL), 0);
+        assert_string_equal(pin.image, values[i].value);
+        assert_int_equal(pin.was != NULL, values[i].ours);
+        assert_int_equal(pin.transaction != NULL, values[i].ours);
+        assert_int_equal(pins_remove(text, strlen(text), "web", NULL, &back, &size, NULL), 0);
+        assert_string_equal(back, wanted);
+        /* Pinned now, twice as after a crash, it leads back to what is the user's. */
+        _cleanup_reference_ struct reference reference = { 0 };
+        assert_int_equal(reference_parse(values[i].ours ? values[i].was : values[i].value, &reference, NULL),
+                         0);
+        _cleanup_free_ char *image = reference_with_digest(&reference, &LATER[1]);
+        assert_int_equal(pins_edit(text, strlen(text), "web", image, "T-2", &pinned, &size, NULL), 0);
+        assert_int_equal(pins_edit(pinned, size, "web", image, "T-2", &again, &size, NULL), 0);
+        assert_string_equal(again, pinned);
+        replace_string(back, NULL);
+        assert_int_equal(pins_remove(again, size, "web", NULL, &back, &size, NULL), 0);
+        assert_string_equal(back, wanted);
+    }
 }
 
 static void a_text_without_a_pin_is_left_as_it_is(void **state) {
@@ -328,6 +375,7 @@ int main(void) {
         cmocka_unit_test(what_cannot_be_edited_so_is_refused_with_its_reason),
         cmocka_unit_test(bad_images_and_ids_are_refused),
         cmocka_unit_test(what_somebody_wrote_behind_our_comment_stays),
+        cmocka_unit_test(a_value_that_somebody_wrote_beside_our_comment_is_his),
         cmocka_unit_test(a_text_without_a_pin_is_left_as_it_is),
         cmocka_unit_test(random_files_change_in_one_place_and_come_back),
         cmocka_unit_test(damaged_files_are_never_changed_elsewhere),

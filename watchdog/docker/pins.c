@@ -8,6 +8,7 @@
 
 #include "watchdog/base/memory.h"
 #include "watchdog/docker/pins-scan.h"
+#include "watchdog/docker/reference.h"
 
 static const char comment_begin[] = " # upgrade-watchdog ";
 static const char comment_was[] = ": was ";
@@ -17,6 +18,7 @@ static const char id_characters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQ
 /* A comment of ours, and where the text goes on after it. */
 struct comment {
     char *transaction, *was;
+    bool stale; /* the scalar is not what we wrote beside it */
     size_t end;
 };
 
@@ -37,8 +39,19 @@ static bool starts_at(const char *text, size_t size, size_t at, const char *what
     return size - at >= length && memcmp(text + at, what, length) == 0;
 }
 
+/* A pin is the image that it stands for, with a digest. Anything else was written by somebody later, who let
+ * our comment stand. */
+static bool is_pin_of(const char *value, const char *was) {
+    _cleanup_reference_ struct reference pin = { 0 }, original = { 0 };
+    return reference_parse(value, &pin, NULL) >= 0 && reference_parse(was, &original, NULL) >= 0 &&
+           *pin.digest && string_equal(pin.host, original.host) && string_equal(pin.path, original.path) &&
+           string_equal(pin.tag, original.tag);
+}
+
 /* Reads the comment directly behind a scalar. Without one of ours *ret is empty, and ends where it begins. */
-static void comment_read(const char *text, size_t size, size_t at, struct comment *ret) {
+static void comment_read(const char *text, size_t size, const struct image_scalar *scalar,
+                         struct comment *ret) {
+    size_t at = scalar->end;
     *ret = (struct comment){ .end = at };
     if (!starts_at(text, size, at, comment_begin))
         return;
@@ -54,6 +67,7 @@ static void comment_read(const char *text, size_t size, size_t at, struct commen
     if (!image_is_reference(image))
         return;
     ret->transaction = xstrndup(text + id, id_end - id);
+    ret->stale = !is_pin_of(scalar->value, image);
     ret->was = take_ptr(image);
     ret->end = was_end;
 }
@@ -71,8 +85,14 @@ int pins_read(const char *text, size_t size, const char *service, struct pin *re
     if (r < 0)
         return r;
     struct comment comment;
-    comment_read(text, size, scalar.end, &comment);
-    *ret = (struct pin){ .image = scalar.value, .transaction = comment.transaction, .was = comment.was };
+    comment_read(text, size, &scalar, &comment);
+    *ret = (struct pin){ .image = scalar.value };
+    if (comment.stale) {
+        comment_done(&comment);
+        return 0;
+    }
+    ret->transaction = comment.transaction;
+    ret->was = comment.was;
     return 0;
 }
 
@@ -105,11 +125,13 @@ int pins_edit(const char *text, size_t size, const char *service, const char *im
     if (r < 0)
         return r;
     struct comment old;
-    comment_read(text, size, scalar.end, &old);
+    comment_read(text, size, &scalar, &old);
     _cleanup_free_ char *comment = NULL;
+    /* Written a second time, the value is no new one. */
+    bool leads_back = old.was && (!old.stale || string_equal(scalar.value, image));
     if (old.was || line_is_free(text, size, scalar.end))
-        comment =
-            xasprintf("%s%s%s%s", comment_begin, transaction, comment_was, old.was ? old.was : scalar.value);
+        comment = xasprintf("%s%s%s%s", comment_begin, transaction, comment_was,
+                            leads_back ? old.was : scalar.value);
     r = splice(text, size, &scalar, image, comment ? comment : "", old.end, ret, ret_size, err);
     comment_done(&old);
     image_scalar_done(&scalar);
@@ -125,8 +147,8 @@ int pins_remove(const char *text, size_t size, const char *service, const char *
     if (r < 0)
         return r;
     struct comment old;
-    comment_read(text, size, scalar.end, &old);
-    const char *value = old.was ? old.was : image ? image : scalar.value;
+    comment_read(text, size, &scalar, &old);
+    const char *value = old.was && !old.stale ? old.was : image ? image : scalar.value;
     /* Somebody may have written on behind our words: that stays, as a comment. */
     const char *comment = old.was && !line_is_free(text, size, old.end) ? " #" : "";
     r = splice(text, size, &scalar, value, comment, old.end, ret, ret_size, err);

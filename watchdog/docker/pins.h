@@ -20,9 +20,11 @@
 
 /* What a text says about one service. */
 struct pin {
-    char *image;       /* the value of services.SERVICE.image */
-    char *transaction; /* id in the comment of ours behind it, NULL without one */
-    char *was;         /* the image that the same comment names, NULL without one */
+    char *image; /* the value of services.SERVICE.image */
+    /* Of the comment of ours behind it; NULL without one, and where the value is no longer that image with a
+     * digest: somebody has written another one beside our comment. */
+    char *transaction; /* its id */
+    char *was;         /* the image that the comment names */
 };
 void pin_done(struct pin *pin);
 #define _cleanup_pin_ __attribute__((cleanup(pin_done)))
@@ -33,16 +35,18 @@ void pin_done(struct pin *pin);
 int pins_read(const char *text, size_t size, const char *service, struct pin *ret, struct error *err);
 
 /* The text with @image as the image of @service. @transaction is named in the comment; where there is one of
- * ours already, its transaction is replaced and the image that it says `was` stays, so that pins_remove()
- * leads back to what the user wrote. The same image again is no error and writes the comment too. @ret is
- * owned by the caller, NUL-ended, the NUL not counted. Errors as pins_read(); -EINVAL when @image or
+ * ours already, its transaction is replaced and the image that it says `was` stays (unless it speaks of
+ * another value, see struct pin), so that pins_remove() leads back to what the user wrote. The same image
+ * again is no error and writes the comment too. @ret is owned by the caller, NUL-ended, the NUL not counted.
+ * Errors as pins_read(); -EINVAL when @image or
  * @transaction cannot stand there. The result has been parsed again and differs from @text in nothing but
  * this scalar's value. */
 int pins_edit(const char *text, size_t size, const char *service, const char *image, const char *transaction,
               char **ret, size_t *ret_size, struct error *err);
 
-/* The text without our pin: the image that our comment names, or @image where there is no comment of ours
- * (NULL: then the text stays as it is), and the comment gone. Errors as pins_edit(). */
+/* The text without our pin: the image that our comment names, or @image where there is no comment of ours or
+ * it speaks of another value, see struct pin (NULL: then the value stays as it is), and the comment gone.
+ * Errors as pins_edit(). */
 int pins_remove(const char *text, size_t size, const char *service, const char *image, char **ret,
                 size_t *ret_size, struct error *err);
 

@@ -275,7 +275,7 @@ static int fill_place(struct context *context, const char *service, const char *
     int r = state_find_pin(context->state, service, pin->image, &original, err);
     if (r < 0)
         return r;
-    bool ours = r > 0 || (pin->transaction && pin->was);
+    bool ours = r > 0 || pin->was;
     *ret = (struct image_place){ .path = xstrdup(path), .value = xstrdup(pin->image) };
     ret->original = original ? take_ptr(original) : xstrdup(ours ? pin->was : pin->image);
     ret->followed = !strstr(ret->original, "@sha256:");
