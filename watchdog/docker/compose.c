@@ -54,9 +54,13 @@ bool compose_files_from_environment(const struct compose *compose) {
     return compose->files_from_environment;
 }
 
-static int config(const struct compose *compose, bool explicit, usec_t deadline, json_t **ret,
-                  struct error *err) {
+static int config(const struct compose *compose, bool explicit, const char *profile, usec_t deadline,
+                  json_t **ret, struct error *err) {
     _cleanup_strings_ char **arguments = compose_arguments(compose, explicit);
+    if (profile) {
+        strings_append(&arguments, "--profile");
+        strings_append(&arguments, profile);
+    }
     strings_append(&arguments, "config");
     strings_append(&arguments, "--format");
     strings_append(&arguments, "json");
@@ -78,14 +82,18 @@ static int config(const struct compose *compose, bool explicit, usec_t deadline,
 }
 
 int compose_config(struct compose *compose, usec_t deadline, json_t **ret, struct error *err) {
-    return config(compose, false, deadline, ret, err);
+    return config(compose, false, NULL, deadline, ret, err);
+}
+
+int compose_config_all(struct compose *compose, usec_t deadline, json_t **ret, struct error *err) {
+    return config(compose, false, "*", deadline, ret, err);
 }
 
 int compose_verify_files(struct compose *compose, usec_t deadline, struct error *err) {
     _cleanup_json_ json_t *plain = NULL, *named = NULL;
-    int r = config(compose, false, deadline, &plain, err);
+    int r = config(compose, false, NULL, deadline, &plain, err);
     if (r == 0)
-        r = config(compose, true, deadline, &named, err);
+        r = config(compose, true, NULL, deadline, &named, err);
     if (r < 0 || json_equal(plain, named))
         return r;
     _cleanup_free_ char *files = strings_join(compose->files, ", ");

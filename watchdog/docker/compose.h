@@ -48,6 +48,8 @@ int compose_refresh(struct compose *compose, struct error *err);
 /* `config --format json`. @ret is a new reference and holds secrets. The error of a file that does not parse
  * is Compose's own line. */
 int compose_config(struct compose *compose, usec_t deadline, json_t **ret, struct error *err);
+/* The same with the services of every profile; a Compose before 2.24 leaves them out. */
+int compose_config_all(struct compose *compose, usec_t deadline, json_t **ret, struct error *err);
 /* Is the answer of `config` the same when compose_files() are named one by one? 0, or -ENOTRECOVERABLE when
  * this program has misunderstood which files are in force. */
 int compose_verify_files(struct compose *compose, usec_t deadline, struct error *err);

@@ -14,6 +14,7 @@
 #include "watchdog/docker/reference.h"
 #include "watchdog/transaction/apart.h"
 #include "watchdog/transaction/inspect.h"
+#include "watchdog/transaction/strays.h"
 
 #define LOOK_TIME (2 * USEC_PER_MINUTE)
 #define VERIFY_TIME (6 * USEC_PER_HOUR)
@@ -156,6 +157,8 @@ static int aim(struct context *context, const struct snapshot *snapshot, const s
     struct record *record = context->record;
     _cleanup_project_ struct project *project = NULL;
     int r = inspect_application(context, &project, err);
+    if (r >= 0)
+        r = strays_refuse(project, context->compose, context_deadline(context, CALL_TIME), err);
     for (size_t i = 0; r >= 0 && i < record->services_count; i++)
         r = aim_service(context, snapshot, &record->services[i], err);
     for (size_t i = 0; r >= 0 && i < record->databases_count; i++)

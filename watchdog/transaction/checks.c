@@ -24,6 +24,7 @@
 #include "watchdog/transaction/data.h"
 #include "watchdog/transaction/foreign.h"
 #include "watchdog/transaction/inspect.h"
+#include "watchdog/transaction/strays.h"
 #include "watchdog/transaction/way.h"
 
 #define CALL_TIME (30 * USEC_PER_SEC)
@@ -209,6 +210,11 @@ static void look_at_foreign(struct looks *looks) {
     strings_free(found);
 }
 
+static void look_at_strays(struct looks *looks) {
+    strays_find(looks->project, looks->context->compose, context_deadline(looks->context, CALL_TIME),
+                looks->findings, looks->count);
+}
+
 /* Of the directory, or of where it will be made: `check` may be the first that is asked. */
 static uint64_t free_bytes(const char *path) {
     _cleanup_free_ char *there = xstrdup(path);
@@ -372,6 +378,7 @@ int checks_run(struct context *context, struct finding **ret, size_t *ret_count,
     look_at_mounts(&looks);
     apart_look(context, project, ret, ret_count);
     look_at_foreign(&looks);
+    look_at_strays(&looks);
     r = look_at_database(&looks, err);
     if (r < 0)
         return r;

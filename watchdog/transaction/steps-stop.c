@@ -32,11 +32,30 @@ static const struct container *by_id(const struct container *list, size_t count,
     return NULL;
 }
 
+/* Made since the beginning, as by `compose run`: what is in no record would be stopped and not started again.
+ */
+static int see_no_other(const struct record *record, const struct container *list, size_t count,
+                        struct error *err) {
+    for (size_t i = 0; i < count; i++) {
+        bool known = *list[i].ours != '\0';
+        for (size_t k = 0; !known && k < record->services_count; k++)
+            known = string_equal(record->services[k].container_id, list[i].id);
+        if (known || !container_runs(&list[i]))
+            continue;
+        error_set(err, ESTALE, "container \"%s\" was not there when the upgrade began: somebody works on it",
+                  list[i].name);
+        return 1;
+    }
+    return 0;
+}
+
 int step_compare_running(struct context *context, struct error *err) {
     const struct record *record = context->record;
     struct container *list = NULL;
     size_t count = 0;
     int r = context_containers(context, &list, &count, err);
+    if (r == 0)
+        r = see_no_other(record, list, count, err);
     for (size_t i = 0; r == 0 && i < record->services_count; i++) {
         const struct record_service *service = &record->services[i];
         const struct container *container = by_id(list, count, service->container_id);

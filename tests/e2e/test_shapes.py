@@ -1,0 +1,66 @@
+"""Projects that are not as a vendor ships them: containers beside the configuration, services that somebody had stopped, texts that
+somebody edited."""
+
+import contextlib
+import subprocess
+
+import fingerprint
+from application import release, run
+from ends import assert_nothing_of_ours, assert_serving
+from program import DONE, REFUSED, ROLLED_BACK
+
+IDLE = """
+  {name}:
+    image: 127.0.0.1:5000/qaid/caddy:2
+    command: ["busybox", "sleep", "1000"]
+    stop_signal: SIGKILL
+    restart: unless-stopped
+{more}"""
+
+
+@contextlib.contextmanager
+def beside(application, text, *files):
+    """The Compose file with services of a test's own before its volumes; afterwards it and the containers are as they were."""
+    original = application.compose_file.read_text()
+    names = application.containers().keys()
+    application.compose_file.write_text(original.replace("\nvolumes:\n  pgdata:", f"{text}\nvolumes:\n  pgdata:"))
+    try:
+        yield
+    finally:
+        application.compose_file.write_text(original)
+        left = application.containers().keys() - names
+        if left:
+            run("docker", "rm", "-f", "-v", *left)
+
+
+def containers(application):
+    """All that must be as before, by name: which container, does it run, its restart policy."""
+    return {name: (item["Id"], item["State"]["Running"], item["State"]["StartedAt"], item["HostConfig"]["RestartPolicy"])
+            for name, item in application.containers().items()}
+
+
+def test_containers_that_nobody_would_start_again_are_a_refusal(application, program):
+    """Orphans, services of a profile of the command line, running one-off containers: before an upgrade and before a rollback by hand."""
+    release("all", "1.2.4")
+    assert program.upgrade(DONE)["outcome"] == "upgraded"
+    release("all", "1.3.0")
+    with beside(application, IDLE.format(name="debug", more='    profiles: ["tools"]\n')):
+        application.compose("--profile", "tools", "up", "-d", "--no-deps", "debug")
+        before = containers(application)
+        assert "qaid-debug-1" in before
+        record = program.upgrade(REFUSED)
+        assert '"debug"' in record["reason"] and "Profile=tools" in record["reason"], record
+        refused = program("rollback", "--yes", "--here")
+        assert refused.code == REFUSED and "Profile=tools" in refused.errors, refused
+        # Now an orphan, and a one-off beside it.
+        application.compose_file.write_text(application.compose_file.read_text().replace("  debug:", "  debugger:"))
+        record = program.upgrade(REFUSED)
+        assert "qaid-debug-1" in record["reason"] and "--remove-orphans" in record["reason"], record
+        assert containers(application) == before
+        run("docker", "rm", "-f", "qaid-debug-1")
+        application.compose("run", "-d", "--no-deps", "--name", "qaid-once", "frontend")
+        before = containers(application)
+        record = program.upgrade(REFUSED)
+        assert "qaid-once" in record["reason"] and "docker compose run" in record["reason"], record
+        assert program("check").code == REFUSED
+        assert containers(application) == before
