@@ -201,7 +201,8 @@ static void look_at_mounts(struct looks *looks) {
 }
 
 static void look_at_foreign(struct looks *looks) {
-    char **found = foreign_compose(looks->context->record->directory, looks->context->record->project);
+    const struct record *record = looks->context->record;
+    char **found = foreign_compose(record->directory, record->project, context_supervisor(looks->context));
     for (size_t i = 0; found && found[i]; i++)
         FIND(looks, "foreign-compose", false, false,
              "end it, and start the project with `docker compose up -d`", "%s holds the project", found[i]);

@@ -52,6 +52,10 @@ void context_forget(void *userdata) {
     context->server = NULL;
 }
 
+pid_t context_supervisor(const struct context *context) {
+    return context->channel < 0 ? 0 : getppid();
+}
+
 usec_t context_deadline(const struct context *context, usec_t after) {
     usec_t deadline = deadline_in(after);
     return deadline < context->deadline ? deadline : context->deadline;

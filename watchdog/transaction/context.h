@@ -71,6 +71,9 @@ void context_probe(struct context *context, const char *probe, const char *resul
 /* The probes' latest reports, for the terminal; also kept in the record. */
 void context_reports(struct context *context, json_t *reports);
 
+/* The process that this one works for, 0 in `check` and other commands that look by themselves. */
+pid_t context_supervisor(const struct context *context);
+
 /* A deadline @after from now, but never after the phase's. */
 usec_t context_deadline(const struct context *context, usec_t after);
 

@@ -134,7 +134,8 @@ int step_await_foreign(struct context *context, struct error *err) {
     const struct record *record = context->record;
     usec_t deadline = context_deadline(context, FOREIGN_TIME);
     for (;;) {
-        _cleanup_strings_ char **found = foreign_compose(record->directory, record->project);
+        _cleanup_strings_ char **found =
+            foreign_compose(record->directory, record->project, context_supervisor(context));
         if (!found)
             return 0;
         context_progress(context, 0, 0, "waiting for %s", found[0]);
