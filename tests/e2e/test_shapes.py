@@ -2,7 +2,6 @@
 somebody edited."""
 
 import contextlib
-import subprocess
 
 import fingerprint
 from application import release, run
@@ -41,9 +40,8 @@ def containers(application):
 
 def test_containers_that_nobody_would_start_again_are_a_refusal(application, program):
     """Orphans, services of a profile of the command line, running one-off containers: before an upgrade and before a rollback by hand."""
-    release("all", "1.2.4")
-    assert program.upgrade(DONE)["outcome"] == "upgraded"
     release("all", "1.3.0")
+    assert program("snapshot").code == DONE
     with beside(application, IDLE.format(name="debug", more='    profiles: ["tools"]\n')):
         application.compose("--profile", "tools", "up", "-d", "--no-deps", "debug")
         before = containers(application)
@@ -64,3 +62,21 @@ def test_containers_that_nobody_would_start_again_are_a_refusal(application, pro
         assert "qaid-once" in record["reason"] and "docker compose run" in record["reason"], record
         assert program("check").code == REFUSED
         assert containers(application) == before
+
+
+def test_what_somebody_had_stopped_stays_down_through_a_rollback(application, before, program):
+    """Also where something that ran depends on it."""
+    helper = IDLE.format(name="helper", more="")
+    sleeper = IDLE.format(name="sleeper", more="    depends_on: [helper]\n")
+    release("all", "1.3.0-wrong-entrypoint")
+    with beside(application, helper + sleeper):
+        application.compose("up", "-d", "sleeper")
+        application.compose("stop", "helper")
+        stopped = containers(application)["qaid-helper-1"]
+        assert not stopped[1]
+        program.upgrade(ROLLED_BACK)
+        now = containers(application)
+        assert now["qaid-helper-1"] == stopped
+        assert now["qaid-sleeper-1"][1] and now["qaid-sleeper-1"][3] == stopped[3]
+    assert_nothing_of_ours(application, before)
+    assert_serving(application, "1.2.3")

@@ -150,17 +150,6 @@ int compose_up_start(struct compose *compose, char *const *services, unsigned fl
     return process_start(&process, ret, err);
 }
 
-int compose_start(struct compose *compose, char *const *services, usec_t deadline, struct error *err) {
-    if (strings_count(services) == 0)
-        return refuse_all("start", err);
-    _cleanup_strings_ char **arguments = compose_arguments(compose, false);
-    strings_append(&arguments, "start");
-    strings_append(&arguments, "--");
-    for (size_t i = 0; services[i]; i++)
-        strings_append(&arguments, services[i]);
-    return compose_run(compose, arguments, NULL, deadline, NULL, err);
-}
-
 int compose_run_twin(struct compose *compose, const char *service, const char *name, char *const *labels,
                      usec_t deadline, char **ret_id, struct error *err) {
     /* `run` has no --pull in older versions, and pull_policy: always would move the tag: a last file says

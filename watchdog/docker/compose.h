@@ -70,8 +70,6 @@ int compose_up(struct compose *compose, char *const *services, unsigned flags, u
 /* The same in the background: process_poll(), process_stop(). */
 int compose_up_start(struct compose *compose, char *const *services, unsigned flags,
                      struct process_child *ret, struct error *err);
-/* `start`: waits for the health of what they depend on. */
-int compose_start(struct compose *compose, char *const *services, usec_t deadline, struct error *err);
 /* `run -d --no-deps` of a service under a name of ours: no published ports, no network alias of the service,
  * no pull.
  * @labels "name=value", NULL-ended. @ret_id (may be NULL) is owned by the caller. */

@@ -220,10 +220,10 @@ int step_start_old(struct context *context, struct error *err) {
     _cleanup_strings_ char **services = context_services(context, false, false);
     int there = have_old_containers(context, false, err);
     int r = there < 0 ? there : context_open_compose(context, err);
-    if (r >= 0 && services[0] && there)
-        r = compose_start(context->compose, services, context_deadline(context, START_TIME), err);
-    else if (r >= 0 && services[0])
-        r = compose_up(context->compose, services, 0, context_deadline(context, START_TIME), err);
+    /* Not `start`: it starts what they depend on too, which somebody may have stopped. */
+    if (r >= 0 && services[0])
+        r = compose_up(context->compose, services, there ? COMPOSE_UP_NO_RECREATE : 0,
+                       context_deadline(context, START_TIME), err);
     if (r != 0)
         return r < 0 ? error_prefix(err, "cannot start the old release") : -EPROTO;
     record_serves(context->record);
@@ -235,15 +235,20 @@ int step_remove_twin(struct context *context, struct error *err) {
         return 0;
     int r = context_open_engine(context, err);
     if (r >= 0)
-        r = engine_remove(context->engine, context->record->twin, context_deadline(context, TWIN_TIME), err);
+        r = engine_remove(context->engine, context->record->twin, context_deadline(context, TWIN_TIME),
+                               err);
     if (r != -ENOENT)
         return r;
     error_done(err);
     return 0;
 }
 
-static int look_at_container(const struct record_service *service, const struct container *container,
-                             struct error *err) {
+static int look_at_container(struct record *record, const struct record_service *service,
+                             const struct container *container, struct error *err) {
+    /* Somebody may have started it meanwhile, as is his right: no reason to say that the end is another one.
+     */
+    if (!service->ran && container && container_runs(container))
+        record_note(record, "service \"%s\" was stopped when this began, and runs now", service->service);
     if (!service->ran || service->one_shot)
         return 0;
     if (!container || !container_runs(container))
@@ -257,18 +262,19 @@ static int look_at_container(const struct record_service *service, const struct 
 }
 
 int step_last_look(struct context *context, struct error *err) {
-    const struct record *record = context->record;
+    struct record *record = context->record;
     struct container *list = NULL;
     size_t count = 0;
+    size_t notes = strings_count(record->notes);
     int r = context_containers(context, &list, &count, err);
     for (size_t i = 0; r == 0 && i < record->services_count; i++)
-        r = look_at_container(&record->services[i], container_of(list, count, record->services[i].service),
-                              err);
+        r = look_at_container(record, &record->services[i],
+                              container_of(list, count, record->services[i].service), err);
     for (size_t i = 0; r == 0 && i < count; i++)
         if (string_equal(list[i].ours, record->id)) {
             error_set(err, EBUSY, "the container \"%s\" of this transaction is still there", list[i].name);
             r = 1;
         }
     containers_free(list, count);
-    return r;
+    return r == 0 && strings_count(record->notes) > notes ? context_record(context, err) : r;
 }
