@@ -105,6 +105,11 @@ def of_tags():
     return {reference: image for reference, image in tags.items() if reference.startswith(IMAGES) and not reference.endswith(":<none>")}
 
 
+def of_volumes():
+    """The names of all, with the anonymous ones that a container leaves behind."""
+    return sorted(run("docker", "volume", "ls", "-q").stdout.split())
+
+
 def of_directory(application):
     """The application's directory but for data/: the Compose file, .env, an override file that should not be there."""
     entries = {}
@@ -118,7 +123,7 @@ def of_directory(application):
 def take(application, database=True):
     """The whole fingerprint; database=False leaves the database out (it is fenced, or down)."""
     return {"data": of_files(application.data), "project": of_directory(application), "containers": of_containers(application),
-            "tags": of_tags(), **(of_database(application) if database else {})}
+            "tags": of_tags(), "volumes": of_volumes(), **(of_database(application) if database else {})}
 
 
 def differences(before, after, ignore=VOLATILE, only=None, pinned=False):

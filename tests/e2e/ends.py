@@ -23,7 +23,7 @@ def assert_serving(application, version):
 
 
 def assert_nothing_of_ours(application, before):
-    """No container, tag or fence of the program stands about; policies are the user's; no database accepts nobody but what is kept."""
+    """No container, volume, tag or fence of the program stands about; policies are the user's; no database accepts nobody but what is kept."""
     containers = fingerprint.of_containers(application)
     assert containers.keys() == before["containers"].keys()
     for name, container in containers.items():
@@ -31,6 +31,7 @@ def assert_nothing_of_ours(application, before):
         assert container["runs"], name
     left = run("docker", "ps", "-aq", "--filter", f"label={OURS}").stdout.split()
     assert not left, f"containers of the program are left: {left}"
+    assert fingerprint.of_volumes() == before["volumes"], "volumes were left behind, or are gone"
     with application.connect("template1") as connection, connection.cursor() as cursor:
         cursor.execute("SELECT datallowconn FROM pg_database WHERE datname = 'qaid'")
         assert cursor.fetchone() == (True,)

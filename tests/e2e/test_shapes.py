@@ -65,7 +65,7 @@ def test_containers_that_nobody_would_start_again_are_a_refusal(application, pro
 
 
 def test_what_somebody_had_stopped_stays_down_through_a_rollback(application, before, program):
-    """Also where something that ran depends on it."""
+    """Also where something that ran depends on it; and nothing of the transaction is left, anonymous volumes neither."""
     helper = IDLE.format(name="helper", more="")
     sleeper = IDLE.format(name="sleeper", more="    depends_on: [helper]\n")
     release("all", "1.3.0-wrong-entrypoint")

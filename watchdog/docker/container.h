@@ -90,6 +90,9 @@ int engine_rename(struct engine *engine, const char *container, const char *name
                   struct error *err);
 /* By force, also while it runs; its volumes stay. -ENOENT when there is none. */
 int engine_remove(struct engine *engine, const char *container, usec_t deadline, struct error *err);
+/* The same for a container that this program made: its anonymous volumes (one for each VOLUME of its image)
+ * go with it. Never for the application's: they hold data. */
+int engine_remove_ours(struct engine *engine, const char *container, usec_t deadline, struct error *err);
 /* Restart policy of a live container; Compose does not see the difference (so put it back). */
 int engine_set_policy(struct engine *engine, const char *container, const char *policy, int retries,
                       usec_t deadline, struct error *err);

@@ -130,10 +130,19 @@ int engine_rename(struct engine *engine, const char *container, const char *name
     return post(engine, container, "rename", query, NULL, deadline, err);
 }
 
-int engine_remove(struct engine *engine, const char *container, usec_t deadline, struct error *err) {
+static int remove_with(struct engine *engine, const char *container, const char *query, usec_t deadline,
+                       struct error *err) {
     _cleanup_free_ char *escaped = url_escape(container);
-    _cleanup_free_ char *path = xasprintf("/containers/%s?force=1", escaped);
+    _cleanup_free_ char *path = xasprintf("/containers/%s%s", escaped, query);
     return engine_request(engine, "DELETE", path, NULL, deadline, NULL, err);
+}
+
+int engine_remove(struct engine *engine, const char *container, usec_t deadline, struct error *err) {
+    return remove_with(engine, container, "?force=1", deadline, err);
+}
+
+int engine_remove_ours(struct engine *engine, const char *container, usec_t deadline, struct error *err) {
+    return remove_with(engine, container, "?force=1&v=1", deadline, err);
 }
 
 int engine_set_policy(struct engine *engine, const char *container, const char *policy, int retries,

@@ -235,7 +235,7 @@ int step_remove_twin(struct context *context, struct error *err) {
         return 0;
     int r = context_open_engine(context, err);
     if (r >= 0)
-        r = engine_remove(context->engine, context->record->twin, context_deadline(context, TWIN_TIME),
+        r = engine_remove_ours(context->engine, context->record->twin, context_deadline(context, TWIN_TIME),
                                err);
     if (r != -ENOENT)
         return r;

@@ -92,7 +92,7 @@ static int remove_ours(struct context *context, struct error *err) {
     int r = engine_containers_labelled(context->engine, label, context_deadline(context, CALL_TIME), &list,
                                        &count, err);
     for (size_t i = 0; r >= 0 && i < count; i++) {
-        r = engine_remove(context->engine, list[i].id, context_deadline(context, CALL_TIME), err);
+        r = engine_remove_ours(context->engine, list[i].id, context_deadline(context, CALL_TIME), err);
         if (r == -ENOENT) {
             error_done(err);
             r = 0;
