@@ -80,3 +80,18 @@ def test_what_somebody_had_stopped_stays_down_through_a_rollback(application, be
         assert now["qaid-sleeper-1"][1] and now["qaid-sleeper-1"][3] == stopped[3]
     assert_nothing_of_ours(application, before)
     assert_serving(application, "1.2.3")
+
+
+def test_an_image_that_was_pulled_or_built_and_not_brought_up_is_a_refusal(application, program):
+    """Of a service that is not followed: the switch would start it, and the rollback too."""
+    release("all", "1.3.0")
+    text = IDLE.format(name="tool", more="").replace("127.0.0.1:5000/qaid/caddy:2", "local/tool:1")
+    run("docker", "tag", "127.0.0.1:5000/qaid/caddy:2", "local/tool:1")
+    with beside(application, text):
+        application.compose("up", "-d", "tool")
+        run("docker", "tag", "127.0.0.1:5000/qaid/postgres:15", "local/tool:1")
+        before = containers(application)
+        record = program.upgrade(REFUSED)
+        assert '"tool"' in record["reason"] and "local/tool:1" in record["reason"] and "docker compose up -d" in record["reason"], record
+        assert program("check").code == REFUSED
+        assert containers(application) == before

@@ -76,11 +76,24 @@ static void look_at_log(struct looks *looks, const struct record_service *servic
              problem);
 }
 
+/* An upgrade makes containers anew where Compose finds another image: of a service that it does not follow it
+ * would start one that nobody has asked for, and so would the rollback. */
+static void look_at_name(struct looks *looks, const struct record_service *service) {
+    const struct container *container = project_container(looks->project, service->service);
+    const char *name = *service->image ? service->image : container ? container->image_reference : "";
+    _cleanup_error_ struct error err = ERROR_NONE;
+    if (*name && inspect_image_name(looks->context, service, name, &err) != 0)
+        FIND(looks, "images", false, false, "type `docker compose up -d` first", "%s", error_text(&err));
+}
+
 static void look_at_pin(struct looks *looks, const struct record_service *service) {
     _cleanup_image_place_ struct image_place place = { 0 };
     _cleanup_error_ struct error err = ERROR_NONE;
-    if (inspect_image_place(looks->context, service->service, &place, &err) >= 0)
+    if (inspect_image_place(looks->context, service->service, &place, &err) >= 0) {
+        if (!place.followed)
+            look_at_name(looks, service);
         return;
+    }
     FIND(looks, "pins", false, false, "write the image as a plain `image: name:tag` in one Compose file",
          "a rollback could not pin the old image: %s", error_text(&err));
 }
@@ -98,6 +111,7 @@ static void look_at_services(struct looks *looks) {
             followed++;
             look_at_pin(looks, service);
         } else {
+            look_at_name(looks, service);
             FIND(looks, "services", true, true, "", "service \"%s\" is never upgraded: its image %s",
                  service->service,
                  !service->tag ? "is built here or named by a digest alone" : "came from no registry");

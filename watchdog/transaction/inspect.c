@@ -261,6 +261,22 @@ int inspect_application(struct context *context, struct project **ret, struct er
     return 0;
 }
 
+int inspect_image_name(struct context *context, const struct record_service *service, const char *name,
+                       struct error *err) {
+    struct image image = { 0 };
+    int r = engine_image(context->engine, name, context_deadline(context, CALL_TIME), &image, err);
+    if (r < 0 && r != -ENOENT)
+        return r;
+    bool there = r >= 0, same = there && string_equal(image.id, service->image_id);
+    image_done(&image);
+    error_done(err);
+    if (same)
+        return 0;
+    error_set(err, ESTALE, "service \"%s\" runs another image than \"%s\", which %s", service->service, name,
+              there ? "was built or pulled since and never brought up" : "is not on this host any more");
+    return 1;
+}
+
 void image_place_done(struct image_place *place) {
     free(place->path);
     free(place->value);

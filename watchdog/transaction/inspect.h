@@ -10,6 +10,12 @@
  * files are kept in the transaction's directory. @ret (may be NULL) is the project, owned by the caller. */
 int inspect_application(struct context *context, struct project **ret, struct error *err);
 
+/* Would Compose make the container of @service from the image that it runs, where its files stay as they are?
+ * @name: its image as Compose names it. 0: yes; 1, with the reason in @err: @name stands for another image
+ * (it was pulled or built and not brought up), or for none; -errno. */
+int inspect_image_name(struct context *context, const struct record_service *service, const char *name,
+                       struct error *err);
+
 /* Where the image of a service is written, and what. */
 struct image_place {
     char *path;     /* the last Compose file in force that says it */

@@ -115,6 +115,21 @@ static int fetch_service(struct context *context, struct record_service *service
     return r;
 }
 
+/* What the registry has no news of keeps its container only where its name still stands for its image. */
+static int see_names(struct context *context, struct error *err) {
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < context->record->services_count; i++) {
+        const struct record_service *service = &context->record->services[i];
+        if (!service->database && !service->changes && service->tag)
+            r = inspect_image_name(context, service, service->image, err);
+    }
+    if (r == 1) {
+        context->record->outcome = OUTCOME_REFUSED;
+        error_prefix(err, "type `docker compose up -d` first");
+    }
+    return r;
+}
+
 int step_fetch(struct context *context, struct error *err) {
     struct record *record = context->record;
     size_t changes = 0;
@@ -140,6 +155,8 @@ int step_fetch(struct context *context, struct error *err) {
         record->outcome = OUTCOME_UP_TO_DATE;
         error_set(err, EALREADY, "the new digests are of the images that run already");
     }
+    if (r >= 0 && changes > 0)
+        r = see_names(context, err);
     int saved = r < 0 ? r : context_record(context, err);
-    return saved < 0 ? saved : changes == 0;
+    return saved < 0 ? saved : r == 1 || changes == 0;
 }
