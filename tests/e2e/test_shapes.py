@@ -95,3 +95,25 @@ def test_an_image_that_was_pulled_or_built_and_not_brought_up_is_a_refusal(appli
         assert '"tool"' in record["reason"] and "local/tool:1" in record["reason"] and "docker compose up -d" in record["reason"], record
         assert program("check").code == REFUSED
         assert containers(application) == before
+    run("docker", "rmi", "local/tool:1")
+
+
+def test_a_rollback_after_everything_unused_was_pruned_and_the_registry_is_gone(application, before, program, host):
+    """The old images come back from their archives, and are pinned by a name of this host; the next upgrade takes that away."""
+    release("all", "1.3.0")
+    assert program.upgrade(DONE)["outcome"] == "upgraded"
+    run("docker", "system", "prune", "-af")
+    host.stop_registry()
+    result = program("rollback", "--yes", "--here")
+    assert result.code == ROLLED_BACK, result
+    assert application.compose_file.read_text().count("/server:upgrade-watchdog-") == 1
+    assert_serving(application, "1.2.3")
+    application.compose("up", "-d", "--wait", timeout=120)
+    assert application.compose("pull", "-q", check=False).returncode != 0
+    assert_serving(application, "1.2.3")
+    host.start_registry()
+    release("all", "1.2.4")
+    assert program("check").code == DONE
+    assert program.upgrade(DONE)["outcome"] == "upgraded"
+    assert fingerprint.differences(before, fingerprint.take(application), only=["project"]) == []
+    assert_serving(application, "1.2.4")

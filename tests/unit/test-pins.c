@@ -16,7 +16,8 @@
 #include "watchdog/docker/reference.h"
 
 #define OLD "127.0.0.1:5000/qaid/server:1"
-#define DIGEST "@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define HEX "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define DIGEST "@sha256:" HEX
 #define LATER "@sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 #define NEW OLD DIGEST
 #define COMMENT " # upgrade-watchdog T-1: was " OLD
@@ -189,10 +190,17 @@ static const struct {
     const char *value, *was;
     bool ours;
 } values[] = {
-    { "a:1" DIGEST, "a:1", true },  { "docker.io/library/a:1" DIGEST, "a:1", true },
-    { "a" DIGEST, "a", true },      { "a:1" LATER, "a:1" DIGEST, true },
-    { "a:2", "a:1", false },        { "a:1", "a:1", false },
-    { "a:2" DIGEST, "a:1", false }, { "b:1" DIGEST, "a:1", false },
+    { "a:1" DIGEST, "a:1", true },
+    { "docker.io/library/a:1" DIGEST, "a:1", true },
+    { "a" DIGEST, "a", true },
+    { "a:1" LATER, "a:1" DIGEST, true },
+    { "a:upgrade-watchdog-" HEX, "a:1", true },
+    { "b:upgrade-watchdog-" HEX, "a:1", false },
+    { "a:upgrade-watchdog-1", "a:1", false },
+    { "a:2", "a:1", false },
+    { "a:1", "a:1", false },
+    { "a:2" DIGEST, "a:1", false },
+    { "b:1" DIGEST, "a:1", false },
     { "a" DIGEST, "a:1", false },
 };
 
@@ -369,6 +377,18 @@ static void a_file_keeps_owner_mode_attributes_and_its_link(void **state) {
     assert_int_equal(durable_remove_tree(AT_FDCWD, directory, NULL), 0);
 }
 
+static void a_local_name_says_the_digest_that_it_stands_for(void **state) {
+    (void)state;
+    _cleanup_reference_ struct reference reference = { 0 }, again = { 0 };
+    assert_int_equal(reference_parse(NEW, &reference, NULL), 0);
+    _cleanup_free_ char *name = pin_local_name(&reference, reference.digest);
+    assert_string_equal(name, "127.0.0.1:5000/qaid/server:upgrade-watchdog-" HEX);
+    assert_int_equal(reference_parse(name, &again, NULL), 0);
+    _cleanup_free_ char *digest = pin_local_digest(&again);
+    assert_string_equal(digest, &DIGEST[1]);
+    assert_null(pin_local_digest(&reference));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_the_scalar_changes_and_it_comes_back),
@@ -376,6 +396,7 @@ int main(void) {
         cmocka_unit_test(bad_images_and_ids_are_refused),
         cmocka_unit_test(what_somebody_wrote_behind_our_comment_stays),
         cmocka_unit_test(a_value_that_somebody_wrote_beside_our_comment_is_his),
+        cmocka_unit_test(a_local_name_says_the_digest_that_it_stands_for),
         cmocka_unit_test(a_text_without_a_pin_is_left_as_it_is),
         cmocka_unit_test(random_files_change_in_one_place_and_come_back),
         cmocka_unit_test(damaged_files_are_never_changed_elsewhere),

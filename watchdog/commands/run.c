@@ -77,6 +77,7 @@ static enum exit_code rollback(struct session *session) {
         return session_fail(session, EXIT_REFUSED, &err);
     }
     if (session_keep_configuration(session, record, &err) < 0 ||
+        by_hand_images(session->state, session->settings, record, &err) < 0 ||
         by_hand_keep(session->state, record, &err) < 0)
         return session_fail(session, EXIT_REFUSED, &err);
     session->watcher.requested = session->options->unit;

@@ -53,7 +53,7 @@ static json_t *pin_row(struct context *context, const char *service) {
         _cleanup_pin_ struct pin pin = { 0 };
         size_t size;
         if (file_read(AT_FDCWD, files[i - 1], COMPOSE_FILE_LIMIT, &text, &size, NULL) < 0 ||
-            pins_read(text, size, service, &pin, NULL) < 0 || !strstr(pin.image, "@sha256:"))
+            pins_read(text, size, service, &pin, NULL) < 0 || (!pin.was && !strstr(pin.image, "@sha256:")))
             continue;
         json_t *row = json_object();
         json_object_set_new(row, "service", text_or_null(service));

@@ -12,6 +12,7 @@
 
 static const char comment_begin[] = " # upgrade-watchdog ";
 static const char comment_was[] = ": was ";
+static const char local_tag[] = "upgrade-watchdog-";
 static const char word_end[] = " \t\r\n";
 static const char id_characters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
 
@@ -39,13 +40,25 @@ static bool starts_at(const char *text, size_t size, size_t at, const char *what
     return size - at >= length && memcmp(text + at, what, length) == 0;
 }
 
+char *pin_local_name(const struct reference *reference, const char *digest) {
+    return xasprintf("%s:%s%s", reference->written, local_tag, digest + strlen("sha256:"));
+}
+
+char *pin_local_digest(const struct reference *reference) {
+    const char *hex = string_starts_with(reference->tag, local_tag) ? reference->tag + strlen(local_tag) : "";
+    _cleanup_free_ char *digest = xasprintf("sha256:%s", hex);
+    return reference_digest_valid(digest) ? take_ptr(digest) : NULL;
+}
+
 /* A pin is the image that it stands for, with a digest. Anything else was written by somebody later, who let
  * our comment stand. */
 static bool is_pin_of(const char *value, const char *was) {
     _cleanup_reference_ struct reference pin = { 0 }, original = { 0 };
-    return reference_parse(value, &pin, NULL) >= 0 && reference_parse(was, &original, NULL) >= 0 &&
-           *pin.digest && string_equal(pin.host, original.host) && string_equal(pin.path, original.path) &&
-           string_equal(pin.tag, original.tag);
+    if (reference_parse(value, &pin, NULL) < 0 || reference_parse(was, &original, NULL) < 0 ||
+        !string_equal(pin.host, original.host) || !string_equal(pin.path, original.path))
+        return false;
+    _cleanup_free_ char *local = pin_local_digest(&pin);
+    return local || (*pin.digest && string_equal(pin.tag, original.tag));
 }
 
 /* Reads the comment directly behind a scalar. Without one of ours *ret is empty, and ends where it begins. */

@@ -17,12 +17,13 @@
 #include <stddef.h>
 
 #include "watchdog/base/error.h"
+#include "watchdog/docker/reference.h"
 
 /* What a text says about one service. */
 struct pin {
     char *image; /* the value of services.SERVICE.image */
     /* Of the comment of ours behind it; NULL without one, and where the value is no longer that image with a
-     * digest: somebody has written another one beside our comment. */
+     * digest, or its local name: somebody has written another one beside our comment. */
     char *transaction; /* its id */
     char *was;         /* the image that the comment names */
 };
@@ -49,6 +50,12 @@ int pins_edit(const char *text, size_t size, const char *service, const char *im
  * Errors as pins_edit(). */
 int pins_remove(const char *text, size_t size, const char *service, const char *image, char **ret,
                 size_t *ret_size, struct error *err);
+
+/* The local name of an image that its registry knows by @digest and Docker does not any more:
+ * "name:upgrade-watchdog-HEX". Owned by the caller. */
+char *pin_local_name(const struct reference *reference, const char *digest);
+/* "sha256:HEX" of such a name, NULL where it is none. Owned by the caller. */
+char *pin_local_digest(const struct reference *reference);
 
 /* Replaces the contents of the file that @path leads to, durably: a reader sees the old or the new ones,
  * never a part. A symbolic link stays and its target is replaced; owner, mode, ACL and other extended

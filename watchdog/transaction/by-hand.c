@@ -14,9 +14,11 @@
 #include "watchdog/docker/reference.h"
 #include "watchdog/transaction/apart.h"
 #include "watchdog/transaction/inspect.h"
+#include "watchdog/transaction/old-images.h"
 #include "watchdog/transaction/strays.h"
 
 #define LOOK_TIME (2 * USEC_PER_MINUTE)
+#define IMAGES_TIME USEC_PER_HOUR
 #define VERIFY_TIME (6 * USEC_PER_HOUR)
 #define CALL_TIME (30 * USEC_PER_SEC)
 #define BASELINE_LIMIT ((size_t)256 * 1024 * 1024)
@@ -190,6 +192,13 @@ static int look_whole(const struct state *state, const struct snapshot *snapshot
     return r;
 }
 
+static void forget_borrowed(struct context *context) {
+    context->state = NULL;
+    context->record = NULL;
+    context->settings = NULL;
+    context_done(context);
+}
+
 int by_hand_prepare(struct state *state, const struct settings *settings, const char *id,
                     struct record *record, struct error *err) {
     _cleanup_snapshot_ struct snapshot *snapshot = NULL;
@@ -213,10 +222,22 @@ int by_hand_prepare(struct state *state, const struct settings *settings, const 
     r = aim(&context, snapshot, made, err);
     if (r >= 0)
         r = context_fenced(&context, &(bool){ false }, err);
-    context.state = NULL; /* borrowed */
-    context.record = NULL;
-    context.settings = NULL;
-    context_done(&context);
+    forget_borrowed(&context);
+    return r;
+}
+
+int by_hand_images(struct state *state, const struct settings *settings, struct record *record,
+                   struct error *err) {
+    struct context context = { .state = state,
+                               .record = record,
+                               .settings = (struct settings *)settings,
+                               .deadline = deadline_in(IMAGES_TIME),
+                               .channel = -1,
+                               .dry = true };
+    int r = old_images_load(&context, err);
+    if (r >= 0)
+        r = old_images_settle_pins(&context, err);
+    forget_borrowed(&context);
     return r;
 }
 

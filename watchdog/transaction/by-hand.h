@@ -14,6 +14,11 @@
 int by_hand_prepare(struct state *state, const struct settings *settings, const char *id,
                     struct record *record, struct error *err);
 
+/* Sees to it that the images it goes back to are on this host, from their archives where somebody removed
+ * them: before anything is stopped. Running containers and names that somebody uses are not touched. */
+int by_hand_images(struct state *state, const struct settings *settings, struct record *record,
+                   struct error *err);
+
 /* Copies into the new transaction's directory what it needs of the old one: Compose files and baseline. */
 int by_hand_keep(struct state *state, const struct record *record, struct error *err);
 

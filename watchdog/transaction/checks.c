@@ -82,7 +82,8 @@ static void look_at_name(struct looks *looks, const struct record_service *servi
     const struct container *container = project_container(looks->project, service->service);
     const char *name = *service->image ? service->image : container ? container->image_reference : "";
     _cleanup_error_ struct error err = ERROR_NONE;
-    if (*name && inspect_image_name(looks->context, service, name, &err) != 0)
+    int r = *name ? inspect_image_name(looks->context, service, name, &err) : 0;
+    if (r < 0 || r == 1)
         FIND(looks, "images", false, false, "type `docker compose up -d` first", "%s", error_text(&err));
 }
 

@@ -62,7 +62,7 @@ static int fill_service(struct context *context, const struct project *project, 
         .gate = context->settings->watch.gate && string_equal(from->name, context->settings->watch.gate),
         .container_id = xstrdup(container->id),
         .container_name = xstrdup(container->name),
-        .image = xstrdup(from->image),
+        .image = xstrdup(*from->image ? from->image : container->image_reference),
         .tag = from->has_build ? NULL : tag_of(from->image),
         .image_id = xstrdup(container->image_id),
         .policy = xstrdup(container->policy),
@@ -76,6 +76,20 @@ static int fill_service(struct context *context, const struct project *project, 
     return fill_image(context, to, err);
 }
 
+/* Where a pin names an image that only this host knows, tag and digest are those that it stands for. */
+static void fill_local_pin(struct context *context, struct record_service *service) {
+    _cleanup_reference_ struct reference name = { 0 };
+    _cleanup_image_place_ struct image_place place = { 0 };
+    if (service->database || !service->tag || reference_parse(service->tag, &name, NULL) < 0)
+        return;
+    _cleanup_free_ char *digest = pin_local_digest(&name);
+    if (!digest || inspect_image_place(context, service->service, &place, NULL) < 0)
+        return;
+    free(service->tag);
+    service->tag = tag_of(place.original);
+    replace_string(service->digest, take_ptr(digest));
+}
+
 static int fill_services(struct context *context, const struct project *project, struct error *err) {
     struct record *record = context->record;
     record->services = xcalloc(project->services_count, sizeof(*record->services));
@@ -87,6 +101,7 @@ static int fill_services(struct context *context, const struct project *project,
         int r = fill_service(context, project, &project->services[i], container, service, err);
         if (r < 0)
             return r;
+        fill_local_pin(context, service);
         if (service->database) {
             replace_string(record->database_container, xstrdup(container->id));
             replace_string(record->database_image_id, xstrdup(container->image_id));
@@ -270,10 +285,13 @@ int inspect_image_name(struct context *context, const struct record_service *ser
     bool there = r >= 0, same = there && string_equal(image.id, service->image_id);
     image_done(&image);
     error_done(err);
-    if (same)
-        return 0;
-    error_set(err, ESTALE, "service \"%s\" runs another image than \"%s\", which %s", service->service, name,
-              there ? "was built or pulled since and never brought up" : "is not on this host any more");
+    if (same || !there)
+        return same ? 0 : 2;
+    error_set(
+        err, ESTALE,
+        "service \"%s\" runs another image than \"%s\", which was built or pulled since and never brought "
+        "up",
+        service->service, name);
     return 1;
 }
 

@@ -12,7 +12,7 @@ int inspect_application(struct context *context, struct project **ret, struct er
 
 /* Would Compose make the container of @service from the image that it runs, where its files stay as they are?
  * @name: its image as Compose names it. 0: yes; 1, with the reason in @err: @name stands for another image
- * (it was pulled or built and not brought up), or for none; -errno. */
+ * (it was pulled or built and not brought up); 2: for none; -errno. */
 int inspect_image_name(struct context *context, const struct record_service *service, const char *name,
                        struct error *err);
 

@@ -43,7 +43,7 @@ struct record_service {
     char *service;
     bool database, gate;
     char *container_id, *container_name;
-    char *image;    /* the reference that the Compose files resolve to */
+    char *image;    /* the reference that the Compose files resolve to, or that Compose gave what it built */
     char *tag;      /* the same without a digest: "name:tag"; NULL when only a digest names it */
     char *image_id; /* of the running container */
     char *digest;   /* "sha256:…" by which a registry knows it; NULL when none does */

@@ -16,6 +16,8 @@
 /* Is the running image known by this digest, under any name? */
 static int runs_digest(struct context *context, const struct record_service *service, const char *digest,
                        struct error *err) {
+    if (string_equal(service->digest, digest)) /* also one that came back without its name */
+        return 1;
     struct image image = { 0 };
     int r = engine_image(context->engine, service->image_id, context_deadline(context, REGISTRY_TIME), &image,
                          err);

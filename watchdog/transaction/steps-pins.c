@@ -10,7 +10,7 @@
 #include "watchdog/base/json.h"
 #include "watchdog/docker/image.h"
 #include "watchdog/docker/pins.h"
-#include "watchdog/snapshot/images.h"
+#include "watchdog/transaction/old-images.h"
 #include "watchdog/transaction/steps.h"
 
 #define CALL_TIME (30 * USEC_PER_SEC)
@@ -138,16 +138,19 @@ int step_pins_before(struct context *context, struct error *err) {
 
 int step_pins_old(struct context *context, struct error *err) {
     const struct record *record = context->record;
-    for (size_t i = 0; i < record->pins_count; i++) {
+    int r = old_images_load(context, err);
+    if (r >= 0)
+        r = old_images_settle_pins(context, err);
+    for (size_t i = 0; r >= 0 && i < record->pins_count; i++) {
         const struct record_pin *pin = &record->pins[i];
-        int r = state_remember_pin(context->state, pin->service, pin->old, pin->candidate, err);
+        r = state_remember_pin(context->state, pin->service, pin->old, pin->candidate, err);
         if (r >= 0)
             r = pins_file_edit(pin->path, pin->service, pin->old, record->id, err);
         if (r < 0)
             return error_prefix(err, "\"%s\": cannot pin service \"%s\" to \"%s\"", pin->path, pin->service,
                                 pin->old);
     }
-    return verify(context, old_of, err);
+    return r < 0 ? r : verify(context, old_of, err);
 }
 
 int step_tags_new(struct context *context, struct error *err) {
@@ -157,35 +160,12 @@ int step_tags_new(struct context *context, struct error *err) {
         if (record->tags[i].candidate_image_id)
             r = engine_tag(context->engine, record->tags[i].candidate_image_id, record->tags[i].reference,
                            context_deadline(context, CALL_TIME), err);
-    return r;
-}
-
-/* Somebody's prune may have taken an image that no container held: it comes back from its archive. */
-static int ensure_image(struct context *context, const char *image_id, struct error *err) {
-    struct image image = { 0 };
-    int r = engine_image(context->engine, image_id, context_deadline(context, CALL_TIME), &image, err);
-    if (r != -ENOENT) {
-        image_done(&image);
-        return r;
-    }
-    struct image_archive archive = { 0 };
-    struct tree_run run = context_tree_run(context, "load images");
-    error_done(err);
-    r = image_archive_find(context->state->directory, image_id, &archive, err);
-    if (r >= 0)
-        r = image_archive_load(&archive, context->engine, &run, err);
-    image_archive_done(&archive);
-    if (r >= 0)
-        record_note(context->record, "the image %.19s was gone and came back from its archive", image_id);
-    return r;
+    return r < 0 ? r : old_images_name(context, err);
 }
 
 int step_tags_old(struct context *context, struct error *err) {
     const struct record *record = context->record;
-    int r = context_open_engine(context, err);
-    for (size_t i = 0; r >= 0 && i < record->services_count; i++)
-        if (!record->services[i].database)
-            r = ensure_image(context, record->services[i].image_id, err);
+    int r = old_images_load(context, err);
     for (size_t i = 0; r >= 0 && i < record->tags_count; i++) {
         const struct record_tag *tag = &record->tags[i];
         if (!tag->candidate_image_id)
@@ -200,5 +180,5 @@ int step_tags_old(struct context *context, struct error *err) {
             r = 0;
         }
     }
-    return r;
+    return r < 0 ? r : old_images_name(context, err);
 }

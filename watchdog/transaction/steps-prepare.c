@@ -115,13 +115,28 @@ static int fetch_service(struct context *context, struct record_service *service
     return r;
 }
 
+/* A prune takes names away from images that run, where they have several. What is named by a digest can be
+ * fetched again; a tag is given back by the switch. */
+static int see_name(struct context *context, const struct record_service *service, struct error *err) {
+    _cleanup_reference_ struct reference reference = { 0 };
+    int r = inspect_image_name(context, service, service->image, err);
+    if (r != 2 || reference_parse(service->image, &reference, NULL) < 0 || !*reference.digest)
+        return r == 2 ? 0 : r;
+    context_progress(context, 0, 0, "pull %s", service->image);
+    r = engine_pull(context->engine, service->image, pull_advanced, context, context->deadline, err);
+    if (r >= 0)
+        r = inspect_image_name(context, service, service->image, err);
+    return r == 2 ? error_set(err, ENOENT, "the image \"%s\" was pulled and is not there", service->image)
+                  : r;
+}
+
 /* What the registry has no news of keeps its container only where its name still stands for its image. */
 static int see_names(struct context *context, struct error *err) {
     int r = 0;
     for (size_t i = 0; r == 0 && i < context->record->services_count; i++) {
         const struct record_service *service = &context->record->services[i];
-        if (!service->database && !service->changes && service->tag)
-            r = inspect_image_name(context, service, service->image, err);
+        if (!service->database && !service->changes && *service->image)
+            r = see_name(context, service, err);
     }
     if (r == 1) {
         context->record->outcome = OUTCOME_REFUSED;
