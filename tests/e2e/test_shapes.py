@@ -99,8 +99,10 @@ def test_an_image_that_was_pulled_or_built_and_not_brought_up_is_a_refusal(appli
 
 
 def test_a_rollback_after_everything_unused_was_pruned_and_the_registry_is_gone(application, before, program, host):
-    """The old images come back from their archives, and are pinned by a name of this host; the next upgrade takes that away."""
+    """The old images come back from their archives, and are pinned by a name of this host; the next upgrade takes that away.
+    A name that an image lost while it runs is given back by the switch."""
     release("all", "1.3.0")
+    run("docker", "rmi", "-f", "127.0.0.1:5000/qaid/caddy:2")
     assert program.upgrade(DONE)["outcome"] == "upgraded"
     run("docker", "system", "prune", "-af")
     host.stop_registry()
