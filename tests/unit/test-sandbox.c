@@ -369,8 +369,9 @@ static int find_pattern(void) {
 }
 static int run_jq(void) {
     _cleanup_json_ json_t *input = json_pack("{s:i}", "a", 1), *values = NULL;
-    return jq_run(NULL, ".a == 1", input, NULL, &values, NULL) == 0 && json_is_true(json_array_get(values, 0)) ? 0
-                                                                                                         : 1;
+    return jq_run(NULL, ".a == 1", input, NULL, &values, NULL) == 0 && json_is_true(json_array_get(values, 0))
+               ? 0
+               : 1;
 }
 /* By name: nsswitch, the resolver's plug-ins, curl's thread for it. */
 static int resolve(void) {
