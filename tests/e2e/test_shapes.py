@@ -38,6 +38,29 @@ def containers(application):
             for name, item in application.containers().items()}
 
 
+def test_a_rollback_after_everything_unused_was_pruned_and_the_registry_is_gone(application, before, program, host):
+    """The old images come back from their archives, and are pinned by a name of this host; the next upgrade takes that away.
+    A name that an image lost while it runs is given back by the switch."""
+    release("all", "1.3.0")
+    run("docker", "rmi", "-f", "127.0.0.1:5000/qaid/caddy:2")
+    assert program.upgrade(DONE)["outcome"] == "upgraded"
+    run("docker", "system", "prune", "-af")
+    host.stop_registry()
+    result = program("rollback", "--yes", "--here")
+    assert result.code == ROLLED_BACK, result
+    assert application.compose_file.read_text().count("/server:upgrade-watchdog-") == 1
+    assert_serving(application, "1.2.3")
+    application.compose("up", "-d", "--wait", timeout=120)
+    assert application.compose("pull", "-q", check=False).returncode != 0
+    assert_serving(application, "1.2.3")
+    host.start_registry()
+    release("all", "1.2.4")
+    assert program("check").code == DONE
+    assert program.upgrade(DONE)["outcome"] == "upgraded"
+    assert fingerprint.differences(before, fingerprint.take(application), only=["project"]) == []
+    assert_serving(application, "1.2.4")
+
+
 def test_containers_that_nobody_would_start_again_are_a_refusal(application, program):
     """Orphans, services of a profile of the command line, running one-off containers: before an upgrade and before a rollback by hand."""
     release("all", "1.3.0")
@@ -96,26 +119,3 @@ def test_an_image_that_was_pulled_or_built_and_not_brought_up_is_a_refusal(appli
         assert program("check").code == REFUSED
         assert containers(application) == before
     run("docker", "rmi", "local/tool:1")
-
-
-def test_a_rollback_after_everything_unused_was_pruned_and_the_registry_is_gone(application, before, program, host):
-    """The old images come back from their archives, and are pinned by a name of this host; the next upgrade takes that away.
-    A name that an image lost while it runs is given back by the switch."""
-    release("all", "1.3.0")
-    run("docker", "rmi", "-f", "127.0.0.1:5000/qaid/caddy:2")
-    assert program.upgrade(DONE)["outcome"] == "upgraded"
-    run("docker", "system", "prune", "-af")
-    host.stop_registry()
-    result = program("rollback", "--yes", "--here")
-    assert result.code == ROLLED_BACK, result
-    assert application.compose_file.read_text().count("/server:upgrade-watchdog-") == 1
-    assert_serving(application, "1.2.3")
-    application.compose("up", "-d", "--wait", timeout=120)
-    assert application.compose("pull", "-q", check=False).returncode != 0
-    assert_serving(application, "1.2.3")
-    host.start_registry()
-    release("all", "1.2.4")
-    assert program("check").code == DONE
-    assert program.upgrade(DONE)["outcome"] == "upgraded"
-    assert fingerprint.differences(before, fingerprint.take(application), only=["project"]) == []
-    assert_serving(application, "1.2.4")
