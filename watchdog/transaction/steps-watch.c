@@ -38,6 +38,7 @@ struct window {
     usec_t saved_at;   /* clock_boottime() at which the memory was written last */
     usec_t restart_at; /* clock_boottime() of the next try to start what is down; 0: none wanted */
     usec_t gate_since; /* clock_boottime() at which the gate was opened; 0: it answers, or is not open */
+    usec_t took;       /* by the last look */
     bool up_failed;
     bool twin_runs;
 };
@@ -303,12 +304,18 @@ static int decide(struct window *window, struct probe_round *round, bool *ret_ov
 
 /* Until the next round: an event of Docker, the end of `up`, or the time. Before the first pass users are
  * shut out: no longer than the wrong answers of what has started need to be believed. */
+/* Before the first pass each moment counts, but an application that is starting needs the processor too: half of the
+ * time is its own. */
+static usec_t eager_interval(const struct window *window) {
+    return window->took > EAGER_INTERVAL ? window->took : EAGER_INTERVAL;
+}
+
 static void wait_for_next(struct window *window) {
     struct context *context = window->context;
     const struct verdict_memory *memory = &window->memory;
     usec_t interval = window->rules.interval, settle_time = window->rules.settle_time;
-    if (!context->record->first_pass && interval > EAGER_INTERVAL)
-        interval = EAGER_INTERVAL;
+    if (!context->record->first_pass && interval > eager_interval(window))
+        interval = eager_interval(window);
     if (memory->settled && memory->wrong < settle_time && interval > settle_time - memory->wrong)
         interval = settle_time - memory->wrong;
     signs_wait(&window->signs, context->engine, context->record->project,
@@ -351,7 +358,9 @@ static int look_once(struct window *window, bool *ret_over, struct error *err) {
     window->looks->view.first_pass_realtime = context->record->first_pass;
     signs_take(&window->signs, context->engine, context->record->project);
     window->looks->view.signs = window->signs.seen;
+    usec_t begun = clock_boottime();
     int r = looks_round(context, window->looks, ROUND_TIME, &round, err);
+    window->took = clock_boottime() - begun;
     if (r < 0)
         return r;
     /* The host's trouble stopped something: started again, when Docker is back. What somebody else stops is
