@@ -17,7 +17,6 @@ void engine_free(struct engine *engine) {
     free(engine->socket_path);
     free(engine->server_version);
     free(engine->root_directory);
-    free(engine->id);
     json_decref(engine->registries);
     free(engine);
 }
@@ -36,14 +35,6 @@ const char *engine_api_version(const struct engine *engine) {
 
 const char *engine_server_version(const struct engine *engine) {
     return engine->server_version;
-}
-
-const char *engine_root_directory(const struct engine *engine) {
-    return engine->root_directory;
-}
-
-const char *engine_id(const struct engine *engine) {
-    return engine->id;
 }
 
 static char *escape(const char *text, const char *kept) {
@@ -126,7 +117,35 @@ int engine_request(struct engine *engine, const char *method, const char *path, 
     return json_parse(answer.text, answer.size, what, ret, err);
 }
 
-static int agree(struct engine *engine, usec_t deadline, struct error *err) {
+/* A header of the answer, "" where it has none. Owned by the caller. */
+static char *header_of(struct exchange *exchange, const char *name) {
+    struct curl_header *header = NULL;
+    if (curl_easy_header(exchange->curl, name, 0, CURLH_HEADER, -1, &header) != CURLHE_OK)
+        return xstrdup("");
+    return xstrdup(header->value);
+}
+
+/* What the headers of GET /_ping say: the API's newest version, and "Docker/20.10.24 (linux)". Either may be "". */
+static int ping(struct engine *engine, usec_t deadline, char **ret_newest, char **ret_server,
+                struct error *err) {
+    struct request request = { .method = "GET", .path = "/_ping", .unversioned = true, .deadline = deadline };
+    _cleanup_exchange_ struct exchange exchange;
+    exchange_init(&exchange, engine, &request);
+    int r = exchange_judge(&exchange, curl_easy_perform(exchange.curl), err);
+    if (r < 0)
+        return r;
+    *ret_newest = header_of(&exchange, "Api-Version");
+    *ret_server = header_of(&exchange, "Server");
+    return 0;
+}
+
+/* "Docker/20.10.24 (linux)": 20.10.24 */
+static char *server_version_of(const char *server) {
+    const char *slash = strchr(server, '/');
+    return slash ? xstrndup(slash + 1, strcspn(slash + 1, " ")) : xstrdup(server);
+}
+
+static int agree_by_version(struct engine *engine, usec_t deadline, struct error *err) {
     struct request request = {
         .method = "GET", .path = "/version", .unversioned = true, .deadline = deadline
     };
@@ -143,8 +162,27 @@ static int agree(struct engine *engine, usec_t deadline, struct error *err) {
                               json_get_string(version, "MinAPIVersion", "1.0"), engine->api_version, err);
     if (r < 0)
         return r;
+    free(engine->server_version);
     engine->server_version = xstrdup(json_get_string(version, "Version", ""));
     return 0;
+}
+
+/*
+ * GET /version makes the daemon start `runc --version` and `docker-init --version`, each time; this is asked in each
+ * step of a transaction, and users wait. GET /_ping tells the newest version only, which is enough where it is no
+ * newer than what is known here: a daemon still speaks what is its own newest.
+ */
+static int agree(struct engine *engine, usec_t deadline, struct error *err) {
+    _cleanup_free_ char *newest = NULL, *server = NULL;
+    int r = ping(engine, deadline, &newest, &server, err);
+    if (r < 0)
+        return r;
+    struct version theirs, ours;
+    version_parse(ENGINE_API_NEWEST, &ours);
+    if (version_parse(newest, &theirs) < 0 || version_compare(theirs, ours) > 0)
+        return agree_by_version(engine, deadline, err);
+    engine->server_version = server_version_of(server);
+    return engine_version_choose(newest, newest, engine->api_version, err);
 }
 
 /* $DOCKER_HOST, where it is a unix socket. */
@@ -174,14 +212,28 @@ int engine_new(const char *socket_path, usec_t deadline, struct engine **ret, st
         r = agree(engine, deadline, err);
     if (r < 0)
         return r;
+    *ret = take_ptr(engine);
+    return 0;
+}
+
+/* Asked for once: the daemon starts programs to answer it. */
+static int know_info(struct engine *engine, usec_t deadline, struct error *err) {
+    if (engine->root_directory)
+        return 0;
     _cleanup_json_ json_t *info = NULL;
-    r = engine_request(engine, "GET", "/info", NULL, deadline, &info, err);
+    int r = engine_request(engine, "GET", "/info", NULL, deadline, &info, err);
     if (r < 0)
         return r;
-    engine->id = xstrdup(json_get_string(info, "ID", ""));
     engine->root_directory = xstrdup(json_get_string(info, "DockerRootDir", "/var/lib/docker"));
     engine->registries = json_incref(json_get_object(info, "RegistryConfig"));
-    *ret = take_ptr(engine);
+    return 0;
+}
+
+int engine_root_directory(struct engine *engine, usec_t deadline, const char **ret, struct error *err) {
+    int r = know_info(engine, deadline, err);
+    if (r < 0)
+        return r;
+    *ret = engine->root_directory;
     return 0;
 }
 
@@ -202,20 +254,29 @@ static bool network_holds(const char *network, const char *address) {
     return true;
 }
 
-bool engine_insecure_registry(const struct engine *engine, const char *host) {
-    json_t *configured = json_get_object(json_get_object(engine->registries, "IndexConfigs"), host);
+/* By the RegistryConfig of GET /info. */
+static bool insecure_by_configuration(json_t *registries, const char *host, const char *name) {
+    json_t *configured = json_get_object(json_get_object(registries, "IndexConfigs"), host);
     if (configured)
         return !json_get_boolean(configured, "Secure", 1);
+    size_t i;
+    json_t *network;
+    json_array_foreach(json_get_array(registries, "InsecureRegistryCIDRs"), i,
+                       network) if (json_is_string(network) &&
+                                    network_holds(json_string_value(network), name)) return true;
+    return network_holds("127.0.0.0/8", name) || string_equal(name, "localhost") ||
+           string_equal(name, "::1");
+}
+
+int engine_insecure_registry(struct engine *engine, const char *host, usec_t deadline, bool *ret,
+                             struct error *err) {
+    int r = know_info(engine, deadline, err);
+    if (r < 0)
+        return r;
     const char *colon = strrchr(host, ':');
     _cleanup_free_ char *name = host[0] == '['
                                     ? xstrndup(host + 1, strcspn(host + 1, "]"))
                                     : xstrndup(host, colon ? (size_t)(colon - host) : strlen(host));
-    if (string_equal(name, "localhost") || network_holds("127.0.0.0/8", name) || string_equal(name, "::1"))
-        return true;
-    size_t i;
-    json_t *network;
-    json_array_foreach(json_get_array(engine->registries, "InsecureRegistryCIDRs"), i,
-                       network) if (json_is_string(network) &&
-                                    network_holds(json_string_value(network), name)) return true;
-    return false;
+    *ret = insecure_by_configuration(engine->registries, host, name);
+    return 0;
 }

@@ -42,11 +42,12 @@ void cleanup_engine(struct engine **engine);
 
 const char *engine_socket_path(const struct engine *engine);
 const char *engine_api_version(const struct engine *engine);    /* "1.41": what is spoken */
-const char *engine_server_version(const struct engine *engine); /* "20.10.24" */
-const char *engine_root_directory(const struct engine *engine); /* "/var/lib/docker" */
-const char *engine_id(const struct engine *engine);             /* of the daemon; "" when it has none */
+const char *engine_server_version(const struct engine *engine); /* "20.10.24", "" where it does not say */
+/* "/var/lib/docker", which @engine keeps. Asks the daemon the first time. */
+int engine_root_directory(struct engine *engine, usec_t deadline, const char **ret, struct error *err);
 /* May plain http be spoken to the registry at @host ("127.0.0.1:5000")? Loopback, or insecure for Docker. */
-bool engine_insecure_registry(const struct engine *engine, const char *host);
+int engine_insecure_registry(struct engine *engine, const char *host, usec_t deadline, bool *ret,
+                             struct error *err);
 
 /*
  * One request. @path begins with a slash, has no version, and its query is already

@@ -103,9 +103,11 @@ int registry_version(struct engine *engine, const char *reference, const char *d
     if (r == 0 && !reference_digest_valid(digest))
         r = error_set(err, EINVAL, "\"%s\" is no digest, expected sha256:64 hex digits", digest);
     struct registry registry = { 0 };
+    bool insecure = false;
     if (r == 0)
-        r = registry_open(name.host, name.path, engine_insecure_registry(engine, name.host), deadline,
-                          &registry, err);
+        r = engine_insecure_registry(engine, name.host, deadline, &insecure, err);
+    if (r == 0)
+        r = registry_open(name.host, name.path, insecure, deadline, &registry, err);
     if (r == 0)
         r = read_version(&registry, digest, &version, err);
     registry_done(&registry);

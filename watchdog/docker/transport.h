@@ -12,8 +12,9 @@
 struct engine {
     char *socket_path;
     char api_version[16];
-    char *server_version, *root_directory, *id;
-    json_t *registries; /* RegistryConfig of GET /info, may be NULL */
+    char *server_version;
+    char *root_directory; /* of GET /info, as the next; NULL: not asked yet */
+    json_t *registries;   /* RegistryConfig, may be NULL */
 };
 
 struct request {

@@ -286,7 +286,13 @@ static void look_at_room(struct looks *looks) {
     FIND(looks, "room", ok, false, ok ? "" : "free some space, or lower Keep= and Quarantine=",
          "the snapshot needs up to %llu MiB in the state directory, %llu MiB are free",
          (unsigned long long)(needed / MEBIBYTE), (unsigned long long)(there / MEBIBYTE));
-    there = free_bytes(engine_root_directory(context->engine));
+    const char *docker = NULL;
+    struct error err = { 0 };
+    if (engine_root_directory(context->engine, context_deadline(context, CALL_TIME), &docker, &err) < 0) {
+        FIND(looks, "docker-room", false, false, "", "%s", error_text(&err));
+        return;
+    }
+    there = free_bytes(docker);
     ok = there >= 512 * MEBIBYTE;
     FIND(looks, "docker-room", ok, false, ok ? "" : "free some space, `docker image prune` may help",
          "%llu MiB are free in Docker's directory", (unsigned long long)(there / MEBIBYTE));

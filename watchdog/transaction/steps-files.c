@@ -7,6 +7,8 @@
 #include "watchdog/base/durable.h"
 #include "watchdog/transaction/steps.h"
 
+#define CALL_TIME (30 * USEC_PER_SEC)
+
 int step_second_pass(struct context *context, struct error *err) {
     struct record *record = context->record;
     usec_t begun = clock_boottime();
@@ -109,11 +111,14 @@ int step_restore_files(struct context *context, struct error *err) {
 
 int step_sync(struct context *context, struct error *err) {
     const struct record *record = context->record;
+    const char *docker = NULL;
     int r = context_open_engine(context, err);
     if (r >= 0)
         r = durable_sync_filesystem(context->state->directory, err);
     if (r >= 0)
-        r = durable_sync_filesystem(engine_root_directory(context->engine), err);
+        r = engine_root_directory(context->engine, context_deadline(context, CALL_TIME), &docker, err);
+    if (r >= 0)
+        r = durable_sync_filesystem(docker, err);
     for (size_t i = 0; r >= 0 && i < record->trees_count; i++)
         r = durable_sync_filesystem(record->trees[i].path, err);
     return r;

@@ -210,7 +210,9 @@ static void read_disks(struct context *context, struct trouble_facts *facts, use
     struct container *list = NULL;
     size_t count = 0;
     add_disk(facts, context->state->directory);
-    add_disk(facts, context->engine ? engine_root_directory(context->engine) : NULL);
+    const char *docker = NULL;
+    if (context->engine && engine_root_directory(context->engine, deadline, &docker, NULL) >= 0)
+        add_disk(facts, docker);
     for (size_t i = 0; i < context->record->trees_count; i++)
         add_disk(facts, context->record->trees[i].path);
     _cleanup_free_ char *found = trouble_of_disks(facts);
