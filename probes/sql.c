@@ -67,6 +67,8 @@ static bool unknown(struct sql_look *sql, const char *words) {
 static bool find_container(struct sql_look *sql) {
     const struct probe_look *look = sql->look;
     const char *service = look->view->settings->database.service;
+    if (!service)
+        return true; /* it is elsewhere */
     _cleanup_error_ struct error err = ERROR_NONE;
     const struct container *containers;
     size_t count;
@@ -92,7 +94,7 @@ static bool judge_no_session_left(struct sql_look *sql, const char *words) {
     struct session_count sessions;
     size_t count;
     _cleanup_error_ struct error err = ERROR_NONE;
-    if (probe_docker_containers(sql->look, &containers, &count, NULL) < 0 ||
+    if (!sql->container || probe_docker_containers(sql->look, &containers, &count, NULL) < 0 ||
         sessions_count(containers, count, sql->container, &sessions, &err) < 0)
         return unknown(sql, words);
     _cleanup_free_ char *counted =
@@ -278,6 +280,8 @@ static void explain(struct sql_look *sql) {
                             "role", sql->settings->role));
     if (sql->container)
         probe_explain(sql->report, "connection", json_text_string(sql->container->name));
+    else if (sql->server)
+        probe_explain(sql->report, "connection", json_text_string(server_host(sql->server)));
     if (!sql->rows)
         return;
     _cleanup_json_ json_t *answer = sql_answer(sql->rows, sql->columns);

@@ -52,7 +52,12 @@ static void become(const struct process *process, pid_t parent, int input, int o
     _exit(127);
 }
 
-static int input_file(const char *input, struct error *err) {
+static int input_file(const struct process *process, struct error *err) {
+    const char *input = process->input;
+    if (!input && process->input_fd > 0) {
+        int fd = fcntl(process->input_fd, F_DUPFD_CLOEXEC, 3);
+        return fd < 0 ? error_errno(err, errno, "cannot hand on the input") : fd;
+    }
     if (!input) {
         int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
         return fd < 0 ? error_errno(err, errno, "cannot open /dev/null") : fd;
@@ -69,7 +74,7 @@ static int input_file(const char *input, struct error *err) {
 }
 
 int process_start(const struct process *process, struct process_child *ret, struct error *err) {
-    _cleanup_close_ int input = input_file(process->input, err);
+    _cleanup_close_ int input = input_file(process, err);
     if (input < 0)
         return input;
     int pipes[3][2] = { { -1, -1 }, { -1, -1 }, { -1, -1 } };

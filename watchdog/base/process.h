@@ -16,7 +16,8 @@ struct process {
     char *const *argv;        /* argv[0] is looked for in PATH */
     char *const *environment; /* NULL: this process's own */
     const char *directory;    /* NULL: this process's own */
-    const char *input;        /* given on standard input; NULL: /dev/null */
+    const char *input;        /* given on standard input; NULL: @input_fd, or /dev/null */
+    int input_fd;             /* becomes standard input, stays the caller's; 0 and below: none */
     usec_t deadline;          /* on clock_boottime() */
     size_t
         output_limit; /* bytes kept of each stream (the beginning of output, the end of errors); 0: 1 MiB */

@@ -8,6 +8,7 @@
 
 #include "watchdog/base/memory.h"
 #include "watchdog/base/text.h"
+#include "watchdog/config/database-url.h"
 #include "watchdog/config/ini.h"
 #include "watchdog/config/value.h"
 
@@ -218,18 +219,62 @@ int settings_reader_add(struct settings_reader *reader, const char *file, const 
     return r;
 }
 
+/* What Url= says of role and database need not be said again; said again, it is the same. */
+static int take_from_url(struct settings *settings, struct error *err) {
+    _cleanup_database_url_ struct database_url url = { 0 };
+    int r = database_url_parse(settings->database.url, &url, err);
+    if (r < 0)
+        return r;
+    if (url.user && settings->database.user && !string_equal(url.user, settings->database.user))
+        return settings_refuse(settings, "Database", "User", err,
+                               "Url= says \"%s\", expected one role in both, or in one of them", url.user);
+    if (url.user && !settings->database.user)
+        settings->database.user = xstrdup(url.user);
+    if (url.database && settings->database.names && !strings_contain(settings->database.names, url.database))
+        return settings_refuse(settings, "Database", "Name", err, "Url= says \"%s\", which is not among them",
+                               url.database);
+    if (url.database && !settings->database.names)
+        strings_append(&settings->database.names, url.database);
+    return 0;
+}
+
+static int finish_database(struct settings *settings, struct error *err) {
+    static const char *const keys[] = { "Name", "User" };
+    if (settings->database.service && settings->database.url)
+        return settings_refuse(settings, "Database", "Url", err,
+                               "there is Service= too, expected one of them: the server is a service of the "
+                               "project, or elsewhere");
+    if (!settings->database.service && !settings->database.url)
+        return settings_refuse(settings, "Database", "Service", err,
+                               "is required, expected the name of a Compose service (or Url= in its place)");
+    if (settings->database.programs && !settings->database.url)
+        return settings_refuse(settings, "Database", "Programs", err,
+                               "is for Url= only: they run in the container of Service=");
+    int r = settings->database.url ? take_from_url(settings, err) : 0;
+    for (size_t i = 0; r >= 0 && i < ELEMENTS(keys); i++) {
+        const struct setting *setting = setting_find("Database", keys[i]);
+        if (!setting_given(setting, settings))
+            r = settings_refuse(settings, "Database", keys[i], err, "is required, expected %s%s",
+                                setting->expected, settings->database.url ? " (or in Url=)" : "");
+    }
+    return r;
+}
+
 int settings_reader_finish(struct settings_reader *reader, struct error *err) {
-    const struct settings *settings = reader->settings;
+    struct settings *settings = reader->settings;
     for (const struct setting *setting = settings_table; setting->section; setting++)
         if (setting->required && !setting_given(setting, settings))
             return settings_refuse(settings, setting->section, setting->key, err, "is required, expected %s",
                                    setting->expected);
+    int r = finish_database(settings, err);
+    if (r < 0)
+        return r;
     if (settings->watch.interval > settings->watch.duration)
         return settings_refuse(settings, "Watch", "Interval", err,
                                "longer than Duration=, expected several rounds of probes in the window");
     if (settings->watch.gate_until != GATE_UNTIL_FIRST_PASS && !settings->watch.gate)
         return settings_refuse(settings, "Watch", "GateUntil", err, "there is no gate, expected Gate= too");
-    if (string_equal(settings->watch.gate, settings->database.service))
+    if (settings->watch.gate && string_equal(settings->watch.gate, settings->database.service))
         return settings_refuse(settings, "Watch", "Gate", err,
                                "\"%s\" is the database, expected the service that lets users in",
                                settings->watch.gate);

@@ -31,14 +31,21 @@ const struct setting settings_table[] = {
     { "App", "Slots", SETTING_NUMBER, AT(application.slots), "1", 1, 1000,
       .help = "how many upgrades may be under way on this host when this one begins, itself included" },
 
-    { "Database", "Service", SETTING_TEXT, AT(database.service), .required = 1, .normalise = value_service,
+    { "Database", "Service", SETTING_TEXT, AT(database.service), .normalise = value_service,
       .expected = "the name of a Compose service", .help = "the service that is the PostgreSQL server" },
-    { "Database", "Name", SETTING_LIST, AT(database.names), .required = 1, .normalise = value_database,
+    { "Database", "Url", SETTING_TEXT, AT(database.url), .normalise = value_database_url,
+      .expected = "postgresql://[USER@]HOST[:PORT][/DATABASE][?sslmode=...]",
+      .help = "the address of a PostgreSQL server that is no service of the project; in place of Service=" },
+    { "Database", "Programs", SETTING_TEXT, AT(database.programs), .normalise = value_programs,
+      .expected = "an absolute directory, or an image such as postgres:17",
+      .help = "where pg_dump and its like are for Url=: a directory of this host, or an image; else they are "
+              "looked for on "
+              "this host" },
+    { "Database", "Name", SETTING_LIST, AT(database.names), .normalise = value_database,
       .expected = "the name of a database, of at most 63 bytes", .help = "a database of the application" },
-    { "Database", "User", SETTING_TEXT, AT(database.user), .required = 1, .normalise = value_identifier,
+    { "Database", "User", SETTING_TEXT, AT(database.user), .normalise = value_identifier,
       .expected = "the name of a role, of at most 63 bytes",
       .help = "the role that clones and swaps: a superuser, or owner of the databases with CREATEDB" },
-    { "Database", "Url", SETTING_LATER, .help = "an external database" },
 
     { "Snapshot", "Data", SETTING_LIST, AT(snapshot.data), .normalise = value_data,
       .expected = "a path without \"..\", volume:NAME or SERVICE:/PATH",

@@ -54,9 +54,11 @@ struct settings {
     } application;
 
     struct {
-        char *service;
-        char **names; /* at least one */
-        char *user;
+        char *service;  /* NULL: @url is given */
+        char *url;      /* see database-url.h; NULL: @service is given */
+        char *programs; /* for @url: a directory of this host, or an image; NULL: to be looked for */
+        char **names;   /* at least one; with those that @url says */
+        char *user;     /* with that of @url */
     } database;
 
     struct {

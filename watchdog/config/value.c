@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "watchdog/base/memory.h"
+#include "watchdog/config/database-url.h"
 
 #define NAME_LIMIT 64
 #define IDENTIFIER_LIMIT 63 /* NAMEDATALEN - 1: PostgreSQL cuts longer ones with a NOTICE only */
@@ -123,6 +124,29 @@ int value_database(const char *value, char **ret, struct error *err) {
         return error_set(err, EINVAL,
                          "\"%s\" is a template of PostgreSQL, expected the application's database", value);
     return value_identifier(value, ret, err);
+}
+
+int value_database_url(const char *value, char **ret, struct error *err) {
+    _cleanup_database_url_ struct database_url url = { 0 };
+    int r = database_url_parse(value, &url, err);
+    if (r >= 0 && url.user)
+        r = strlen(url.user) <= IDENTIFIER_LIMIT
+                ? 0
+                : error_set(err, EINVAL, "the role \"%s\" has more than 63 bytes", url.user);
+    if (r >= 0 && url.database) {
+        _cleanup_free_ char *name = NULL;
+        r = value_database(url.database, &name, err);
+    }
+    if (r >= 0)
+        *ret = xstrdup(value);
+    return r;
+}
+
+int value_programs(const char *value, char **ret, struct error *err) {
+    if (*value == '/')
+        return value_directory(value, ret, err);
+    return accept_if(isalnum((unsigned char)*value) && made_of(value, LOWER UPPER DIGITS "-_./:@"), value,
+                     ret);
 }
 
 int value_data(const char *value, char **ret, struct error *err) {

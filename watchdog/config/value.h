@@ -15,9 +15,11 @@ int value_service(const char *value, char **ret, struct error *err); /* a Compos
 int value_project(const char *value, char **ret, struct error *err); /* a Compose project (compose-spec) */
 int value_url(const char *value, char **ret,
               struct error *err); /* http(s)://HOST[:PORT][/PATH], no final slash */
-int value_identifier(const char *value, char **ret, struct error *err); /* a role: at most 63 bytes */
-int value_database(const char *value, char **ret, struct error *err);   /* the same, and no template */
-int value_data(const char *value, char **ret, struct error *err);       /* PATH, volume:NAME, SERVICE:/PATH */
+int value_identifier(const char *value, char **ret, struct error *err);   /* a role: at most 63 bytes */
+int value_database(const char *value, char **ret, struct error *err);     /* the same, and no template */
+int value_database_url(const char *value, char **ret, struct error *err); /* see database-url.h */
+int value_programs(const char *value, char **ret, struct error *err);     /* a directory, or an image */
+int value_data(const char *value, char **ret, struct error *err); /* PATH, volume:NAME, SERVICE:/PATH */
 int value_off_host(const char *value, char **ret,
                    struct error *err); /* an absolute directory; s3:// is refused */
 int value_textfile(const char *value, char **ret,

@@ -5,6 +5,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "watchdog/database/notices.h"
@@ -96,38 +97,40 @@ static int connection_refused(PGconn *connection, const struct connection_target
     return error_set(err, number, "%s", secret ? "the answer is withheld, it repeats the password" : words);
 }
 
+#define PARAMETERS_LIMIT 64
+
+struct parameters {
+    const char *keywords[PARAMETERS_LIMIT + 1], *values[PARAMETERS_LIMIT + 1];
+    size_t count;
+};
+
+static void add(struct parameters *parameters, const char *keyword, const char *value) {
+    if (parameters->count == PARAMETERS_LIMIT)
+        abort();
+    parameters->keywords[parameters->count] = keyword;
+    parameters->values[parameters->count++] = value;
+}
+
 static PGconn *begin(const struct connection_target *target) {
-    bool socket = target->host[0] == '/';
-    const char *const keywords[] = { socket ? "host" : "hostaddr",
-                                     "port",
-                                     "user",
-                                     "password",
-                                     "passfile",
-                                     "dbname",
-                                     "application_name",
-                                     "client_encoding",
-                                     "options",
-                                     "gssencmode",
-                                     "tcp_user_timeout",
-                                     "keepalives_idle",
-                                     NULL };
-    const char *const values[] = {
-        target->host,
-        target->port,
-        target->user,
-        target->password,
-        "/dev/null/none", /* ~/.pgpass is not asked; a plain /dev/null brings a warning on stderr */
-        target->database,
-        target->application_name,
-        "UTF8",
-        target->options ? target->options : session_options,
-        "disable",
-        "30000",
-        "10",
-        NULL
-    };
+    struct parameters all = { 0 };
+    bool numeric = !target->parameters && target->host[0] != '/';
+    add(&all, numeric ? "hostaddr" : "host", target->host);
+    add(&all, "port", target->port);
+    add(&all, "user", target->user);
+    add(&all, "password", target->password);
+    add(&all, "passfile",
+        "/dev/null/none"); /* ~/.pgpass is not asked; /dev/null brings a warning on stderr */
+    add(&all, "dbname", target->database);
+    add(&all, "application_name", target->application_name);
+    add(&all, "client_encoding", "UTF8");
+    add(&all, "options", target->options ? target->options : session_options);
+    add(&all, "gssencmode", "disable");
+    add(&all, "tcp_user_timeout", "30000");
+    add(&all, "keepalives_idle", "10");
+    for (char *const *at = target->parameters; at && *at; at += 2)
+        add(&all, at[0], at[1]);
     /* expand_dbname 0: a database called "host=elsewhere" is a name */
-    PGconn *connection = PQconnectStartParams(keywords, values, 0);
+    PGconn *connection = PQconnectStartParams(all.keywords, all.values, 0);
     if (!connection)
         abort();
     return connection;

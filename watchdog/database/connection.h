@@ -13,7 +13,9 @@ enum connection_refusal {
 };
 
 struct connection_target {
-    const char *host; /* numeric address, or the directory of a socket */
+    const char *host; /* numeric address, or the directory of a socket; with @parameters a name, too */
+    /* For libpq besides: keyword and value in turn, NULL-ended; NULL: none. */
+    char *const *parameters;
     const char *port;
     const char *user;
     const char *password; /* NULL: none */

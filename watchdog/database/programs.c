@@ -5,10 +5,14 @@
 #include <errno.h>
 #include <string.h>
 
+#include "watchdog/config/database-url.h"
 #include "watchdog/database/facts.h"
+#include "watchdog/database/programs-host.h"
+#include "watchdog/database/programs-image.h"
 #include "watchdog/docker/container.h"
 #include "watchdog/docker/exec.h"
 
+#define NEWER_TRIED 8              /* versions after the server's */
 #define ERRORS_SHOWN ((size_t)800) /* bytes of a program's messages in an error */
 
 /* How a program gets into the server from where it runs. */
@@ -16,7 +20,8 @@ struct entry {
     const char *name; /* for errors */
     const char *host; /* NULL: the socket in the server's own directory */
     bool password;
-    bool as_role; /* run as the operating system's user of the role's name (peer authentication) */
+    bool as_role;  /* run as the operating system's user of the role's name (peer authentication) */
+    bool external; /* by the address of Url= */
 };
 
 static const struct entry entries[] = {
@@ -27,11 +32,20 @@ static const struct entry entries[] = {
     { "the socket as the role's own system user", NULL, false, true },
 };
 
+static const struct entry external_entries[] = {
+    { "the address of Url= with the password", .password = true, .external = true },
+    { "the address of Url= without a password", .external = true },
+};
+
 struct programs {
     program_runner runner;
     void *context;
     struct engine *engine;
     char *container;
+    bool external;
+    char *wanted;                 /* directory of Programs=, with its slash; NULL: none */
+    struct programs_image *image; /* NULL: no image runs them */
+    char *name;                   /* see programs_name() */
     /* found by programs_find() */
     const struct entry *entry;
     char *directory; /* of the programs, with its slash; "": PATH */
@@ -59,6 +73,37 @@ void programs_new(struct engine *engine, const struct container *database, struc
     (*ret)->container = xstrdup(database->id);
 }
 
+/* What an address names of this host: an image does not have it. */
+static char **files_of(const char *text) {
+    static const char *const keywords[] = { "sslrootcert", "sslcert", "sslkey", "sslcrl", "sslcrldir" };
+    _cleanup_database_url_ struct database_url url = { 0 };
+    char **files = NULL;
+    if (database_url_parse(text, &url, NULL) < 0)
+        return NULL;
+    if (*url.host == '/')
+        strings_append(&files, url.host);
+    for (size_t i = 0; i < ELEMENTS(keywords); i++) {
+        const char *path = database_url_parameter(&url, keywords[i]);
+        if (path && *path == '/' && !strings_contain(files, path))
+            strings_append(&files, path);
+    }
+    return files;
+}
+
+void programs_new_external(const struct settings *settings, struct engine *engine, const char *id,
+                           struct programs **ret) {
+    const char *where = settings->database.programs;
+    programs_new_runner(programs_run_on_host, NULL, ret);
+    (*ret)->external = true;
+    if (where && *where == '/') {
+        (*ret)->wanted = xasprintf("%s/", where);
+    } else if (where) {
+        (*ret)->runner = programs_run_in_image;
+        programs_image_new(engine, where, id, files_of(settings->database.url), &(*ret)->image);
+        (*ret)->context = (*ret)->image;
+    }
+}
+
 void programs_new_runner(program_runner runner, void *context, struct programs **ret) {
     struct programs *programs = xcalloc(1, sizeof(*programs));
     programs->runner = runner;
@@ -69,7 +114,10 @@ void programs_new_runner(program_runner runner, void *context, struct programs *
 void programs_free(struct programs *programs) {
     if (!programs)
         return;
+    programs_image_free(programs->image);
     free(programs->container);
+    free(programs->wanted);
+    free(programs->name);
     free(programs->directory);
     free(programs->socket);
     free(programs);
@@ -93,9 +141,11 @@ static void connection_value(struct buffer *string, const char *keyword, const c
 static char *connection_string(const struct programs *programs, const struct server *server,
                                const struct entry *entry, const char *database) {
     struct buffer string = { 0 };
-    const char *host = entry->host ? entry->host : programs->socket;
+    const char *host = entry->external ? server_host(server) : entry->host ? entry->host : programs->socket;
     if (*host)
         connection_value(&string, "host", host);
+    for (char *const *at = entry->external ? server_parameters(server) : NULL; at && *at; at += 2)
+        connection_value(&string, at[0], at[1]);
     connection_value(&string, "port", server_port(server));
     connection_value(&string, "user", server_user(server));
     connection_value(&string, "dbname", database);
@@ -174,7 +224,7 @@ static int run(struct programs *programs, struct server *server, const struct en
 
 /* Where the server keeps its socket and its programs, as far as our role may know. */
 static int read_places(struct programs *programs, struct server *server, usec_t deadline,
-                       char **ret_directory, struct error *err) {
+                       char **ret_directory, int *ret_major, struct error *err) {
     _cleanup_connection_ PGconn *connection = NULL;
     _cleanup_server_facts_ struct server_facts facts = { 0 };
     int r = server_connect(server, NULL, deadline, &connection, err);
@@ -184,7 +234,70 @@ static int read_places(struct programs *programs, struct server *server, usec_t 
         return r;
     replace_string(programs->socket, xstrdup(facts.socket_directories ? facts.socket_directories[0] : ""));
     *ret_directory = facts.programs ? xasprintf("%s/", facts.programs) : xstrdup("");
+    *ret_major = facts.version_number / 10000;
     return 0;
+}
+
+/* Where they may be, the best first: of the server's version, then of newer ones; "" is PATH. */
+static char **directories_of(const struct programs *programs, const char *servers, int major) {
+    char **list = NULL;
+    if (!programs->external) {
+        strings_append(&list, servers);
+        if (*servers)
+            strings_append(&list, "");
+        return list;
+    }
+    if (programs->wanted) {
+        strings_append(&list, programs->wanted);
+        return list;
+    }
+    if (programs->image)
+        strings_append(&list, "");
+    for (int version = major; version < major + NEWER_TRIED; version++) {
+        strings_appendf(&list, "/usr/lib/postgresql/%d/bin/", version); /* Debian, Ubuntu */
+        strings_appendf(&list, "/usr/pgsql-%d/bin/", version);          /* the PostgreSQL project's RPMs */
+    }
+    if (!programs->image)
+        strings_append(&list, "");
+    return list;
+}
+
+/* Docker may refuse an exec of a program or user that is not there, too. */
+static bool is_no_way(int r) {
+    return r == -EREMOTEIO || r == -ENOENT || r == -EPROTO;
+}
+
+static int keep_text(void *userdata, const char *data, size_t size) {
+    buffer_append(userdata, data, size);
+    return 0;
+}
+
+/* Of an external server: pg_dump of its version or newer. 1, or 0 when it is not, or -errno. */
+static int try_version(struct programs *programs, struct server *server, const char *directory, int major,
+                       usec_t deadline, char ***tried, struct error *err) {
+    static char *const arguments[] = { "--version", NULL };
+    _cleanup_error_ struct error failure = ERROR_NONE;
+    _cleanup_buffer_ struct buffer text = { 0 };
+    const struct program_call io = { .on_output = keep_text, .userdata = &text, .deadline = deadline };
+    int found = 0,
+        r = run(programs, server, &external_entries[1], directory, "pg_dump", arguments, NULL, &io, &failure);
+    if (r < 0 && !is_no_way(r))
+        return error_move(err, &failure);
+    if (r < 0) {
+        strings_appendf(tried, "%spg_dump: %s", directory, error_text(&failure));
+        return 0;
+    }
+    char *line = text.text ? text.text : xstrdup("");
+    line[strcspn(line, "\n")] = '\0';
+    text.text = line;
+    const char *parenthesis = strchr(line, ')');
+    if (!parenthesis || sscanf(parenthesis, ") %d", &found) != 1 || found < major) {
+        strings_appendf(tried, "%spg_dump is \"%s\", older than the server (%d)", directory, line, major);
+        return 0;
+    }
+    replace_string(programs->name, xasprintf("%s%s%s", line, *directory || programs->image ? " of " : "",
+                                             programs->image ? programs->image->image : directory));
+    return 1;
 }
 
 /* Tries to get in with psql of @directory. 1 when it did, 0 when not (@tried says why), or -errno. */
@@ -192,41 +305,70 @@ static int try_entries(struct programs *programs, struct server *server, const c
                        usec_t deadline, char ***tried, struct error *err) {
     static char *const arguments[] = { "-X", "-A", "-t", "-q", "-w", "-c", "SELECT 1", NULL };
     const struct program_call io = { .deadline = deadline };
-    for (size_t i = 0; i < ELEMENTS(entries); i++) {
+    const struct entry *list = programs->external ? external_entries : entries;
+    size_t count = programs->external ? ELEMENTS(external_entries) : ELEMENTS(entries);
+    for (size_t i = 0; i < count; i++) {
         _cleanup_error_ struct error failure = ERROR_NONE;
-        if (entries[i].password && !server_password(server))
+        if (list[i].password != !!server_password(server) && (list[i].password || programs->external))
             continue;
-        int r = run(programs, server, &entries[i], directory, "psql", arguments, server_maintenance(server),
-                    &io, &failure);
+        int r = run(programs, server, &list[i], directory, "psql", arguments, server_maintenance(server), &io,
+                    &failure);
         if (r >= 0) {
-            programs->entry = &entries[i];
+            programs->entry = &list[i];
             replace_string(programs->directory, xstrdup(directory));
             return 1;
         }
-        /* Docker may refuse an exec of a program or user that is not there, too */
-        if (r != -EREMOTEIO && r != -ENOENT && r != -EPROTO)
+        if (!is_no_way(r))
             return error_move(err, &failure);
-        strings_appendf(tried, "%spsql by %s: %s", directory, entries[i].name, error_text(&failure));
+        strings_appendf(tried, "%spsql by %s: %s", directory, list[i].name, error_text(&failure));
         if (r == -ENOENT)
             break;
     }
     return 0;
 }
 
+/* What was not found at all is not worth a word: what was found and would not do is. */
+static int programs_missing(const struct programs *programs, char *const *tried, int major,
+                            struct error *err) {
+    _cleanup_buffer_ struct buffer words = { 0 };
+    for (; tried && *tried; tried++)
+        if (!strcasestr(*tried, "no such file or directory"))
+            buffer_printf(&words, "; %s", *tried);
+    if (programs->image || programs->wanted)
+        return error_set(err, EACCES, "no pg_dump of PostgreSQL %d or newer that gets in is in Programs=%s%s",
+                         major, programs->image ? programs->image->image : programs->wanted,
+                         words.text ? words.text : "");
+    return error_set(err, EACCES,
+                     "no pg_dump of PostgreSQL %d or newer that gets in is on this host (apt install "
+                     "postgresql-client-%d, or name an image in Programs=)%s",
+                     major, major, words.text ? words.text : "");
+}
+
 int programs_find(struct programs *programs, struct server *server, usec_t deadline, struct error *err) {
     if (programs->entry)
         return 0;
-    _cleanup_free_ char *directory = NULL;
+    _cleanup_free_ char *servers = NULL;
     _cleanup_strings_ char **tried = NULL;
-    int r = read_places(programs, server, deadline, &directory, err);
-    if (r >= 0)
-        r = try_entries(programs, server, directory, deadline, &tried, err);
-    if (r == 0 && *directory)
-        r = try_entries(programs, server, "", deadline, &tried, err);
-    if (r != 0)
-        return r < 0 ? r : 0;
+    int major = 0, r = read_places(programs, server, deadline, &servers, &major, err);
+    if (r < 0)
+        return r;
+    _cleanup_strings_ char **directories = directories_of(programs, servers, major);
+    for (size_t i = 0; directories[i]; i++) {
+        r = programs->external ? try_version(programs, server, directories[i], major, deadline, &tried, err)
+                               : 1;
+        if (r > 0)
+            r = try_entries(programs, server, directories[i], deadline, &tried, err);
+        if (r != 0)
+            return r < 0 ? r : 0;
+    }
+    if (programs->external)
+        return programs_missing(programs, tried, major, err);
     _cleanup_free_ char *all = strings_join(tried, "; ");
     return error_set(err, EACCES, "PostgreSQL's programs where the database runs do not get in: %s", all);
+}
+
+const char *programs_name(const struct programs *programs) {
+    return programs->name ? programs->name : "";
 }
 
 int programs_run(struct programs *programs, struct server *server, const char *name, char *const *arguments,

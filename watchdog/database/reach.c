@@ -13,6 +13,7 @@
 
 #include "watchdog/base/durable.h"
 #include "watchdog/config/credentials.h"
+#include "watchdog/config/database-url.h"
 #include "watchdog/docker/container.h"
 
 void reach_add(struct reach *reach, const char *host, const char *port, const char *password,
@@ -35,6 +36,7 @@ void reach_done(struct reach *reach) {
         free(reach->ways[i].host);
         free(reach->ways[i].port);
         credential_free(reach->ways[i].password);
+        strings_free(reach->ways[i].parameters);
     }
     for (size_t i = 0; i < reach->sockets_count; i++)
         close(reach->sockets[i]);
@@ -140,6 +142,26 @@ int reach_container(const struct settings *settings, const struct container *con
     add_sockets(root, port, reach);
     if (container_address(container, &address, NULL) >= 0)
         reach_add(reach, address, port, NULL, "%s:%s without a password", address, port);
+    return 0;
+}
+
+/* With a password or without (a client's certificate, peer authentication): not both, a server elsewhere is
+ * not to be tried out. */
+int reach_url(const struct settings *settings, struct reach *reach, struct error *err) {
+    _cleanup_database_url_ struct database_url url = { 0 };
+    _cleanup_credential_ char *credential = NULL;
+    int r = database_url_parse(settings->database.url, &url, err);
+    if (r >= 0)
+        r = credential_read(settings, "database-password", &credential, err);
+    if (r < 0 && r != -ENOENT)
+        return r;
+    error_done(err);
+    reach_add(reach, url.host, url.port, credential, "\"%s\" port %s with%s", url.host, url.port,
+              credential ? " the credential database-password"
+                         : "out a password (there is no credential database-password)");
+    struct reach_way *way = &reach->ways[reach->ways_count - 1];
+    way->parameters = url.parameters;
+    url.parameters = NULL;
     return 0;
 }
 

@@ -15,7 +15,8 @@ struct container;
 
 struct reach_way {
     char *name, *host, *port;
-    char *password; /* NULL: none; wiped when freed */
+    char *password;    /* NULL: none; wiped when freed */
+    char **parameters; /* as of struct connection_target; NULL: none */
 };
 
 struct reach {
@@ -33,6 +34,9 @@ void reach_add(struct reach *reach, const char *host, const char *port, const ch
  * container does not run, or the error of a credential or password file that is there and cannot be read. */
 int reach_container(const struct settings *settings, const struct container *container, struct reach *reach,
                     struct error *err);
+/* The way to an external server, [Database] Url=. Returns 0, or the error of a credential that cannot be
+ * read. */
+int reach_url(const struct settings *settings, struct reach *reach, struct error *err);
 void reach_done(struct reach *reach);
 
 /* Opens a path inside a running container, links resolved in there. Returns the fd, or -errno. */

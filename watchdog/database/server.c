@@ -63,6 +63,14 @@ const char *server_password(const struct server *server) {
     return server->reach.ways_count ? server->reach.ways[server->preferred].password : NULL;
 }
 
+const char *server_host(const struct server *server) {
+    return server->reach.ways_count ? server->reach.ways[server->preferred].host : "";
+}
+
+char *const *server_parameters(const struct server *server) {
+    return server->reach.ways_count ? server->reach.ways[server->preferred].parameters : NULL;
+}
+
 const char *server_port(const struct server *server) {
     return server->reach.ways_count ? server->reach.ways[server->preferred].port : "5432";
 }
@@ -76,6 +84,7 @@ static int connect_by(struct server *server, size_t index, const char *database,
         .port = way->port,
         .user = server->user,
         .password = way->password,
+        .parameters = way->parameters,
         .database = database,
         .application_name = server->application_name,
         .options = server->options,
@@ -123,13 +132,18 @@ static int connect_first(struct server *server, usec_t deadline, struct error *e
     }
 }
 
-int server_open(const struct settings *settings, struct engine *engine, const struct container *database,
-                const char *id, usec_t deadline, struct server **ret, struct error *err) {
-    (void)engine;
+static int reach_server(struct server *server, const struct settings *settings,
+                        const struct container *database, struct error *err) {
+    return settings->database.url ? reach_url(settings, &server->reach, err)
+                                  : reach_container(settings, database, &server->reach, err);
+}
+
+int server_open(const struct settings *settings, const struct container *database, const char *id,
+                usec_t deadline, struct server **ret, struct error *err) {
     bool own = strings_contain(settings->database.names, "postgres");
     _cleanup_server_ struct server *server =
         make(settings->database.user, id, own ? "template1" : "postgres");
-    int r = reach_container(settings, database, &server->reach, err);
+    int r = reach_server(server, settings, database, err);
     if (r < 0)
         return r;
     r = connect_first(server, deadline, err);
@@ -139,7 +153,9 @@ int server_open(const struct settings *settings, struct engine *engine, const st
         r = connect_first(server, deadline, err);
     }
     if (r < 0)
-        return error_prefix(err, "the database service \"%s\"", settings->database.service);
+        return settings->database.url
+                   ? error_prefix(err, "the database server of Url=")
+                   : error_prefix(err, "the database service \"%s\"", settings->database.service);
     *ret = take_ptr(server);
     return 0;
 }
@@ -152,7 +168,7 @@ int server_for_probe(const struct settings *settings, const struct container *da
         make(settings->database.user, NULL, own ? "template1" : "postgres");
     replace_string(server->application_name, xstrdup(application_name));
     replace_string(server->options, xstrdup(options));
-    int r = reach_container(settings, database, &server->reach, err);
+    int r = reach_server(server, settings, database, err);
     if (r < 0)
         return r;
     *ret = take_ptr(server);

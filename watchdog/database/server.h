@@ -9,7 +9,6 @@
 #include "watchdog/database/query.h"
 
 struct container;
-struct engine;
 struct server;
 
 /* application_name of every session of ours is this and the transaction's ID. */
@@ -35,10 +34,13 @@ void server_new(const struct server_way *ways, size_t count, const char *user, c
  * or /tmp, through /proc/PID/root. The port is PGPORT of its environment, or 5432. The maintenance database
  * is "postgres", or "template1" where the application's own is "postgres" or it lets us not in.
  *
+ * With [Database] Url= @database is not looked at (NULL): that address, with the credential
+ * "database-password" where there is one.
+ *
  * A connection to the maintenance database is tried, so that what is wrong is said here; a server that starts
  * or recovers from a crash is waited for. Errors as of server_connect(). */
-int server_open(const struct settings *settings, struct engine *engine, const struct container *database,
-                const char *id, usec_t deadline, struct server **ret, struct error *err);
+int server_open(const struct settings *settings, const struct container *database, const char *id,
+                usec_t deadline, struct server **ret, struct error *err);
 /* The same server for a probe's session: connects to nothing yet, is called @application_name, and its
  * sessions begin with @options (as libpq's "options") in place of those that server_connect() describes.
  * -EINVAL when the container does not run. */
@@ -55,6 +57,10 @@ const char *server_application_name(const struct server *server);
 /* Of the way that worked last; NULL where that was none or none was needed. A secret. */
 const char *server_password(const struct server *server);
 const char *server_port(const struct server *server);
+const char *server_host(const struct server *server); /* as of struct server_way, or a name */
+/* Of an external server: keyword and value in turn for libpq, NULL-ended. NULL: it is a container of the
+ * project. */
+char *const *server_parameters(const struct server *server);
 
 /* Opens a session in @database (NULL: the maintenance database), in UTF-8, with search_path=pg_catalog,
  * synchronous_commit=on, row_security=off, no timeouts of its own but lock_timeout=60s. A refused way leads

@@ -22,6 +22,7 @@
 #include "watchdog/snapshot/offhost.h"
 #include "watchdog/transaction/apart.h"
 #include "watchdog/transaction/data.h"
+#include "watchdog/transaction/external.h"
 #include "watchdog/transaction/foreign.h"
 #include "watchdog/transaction/inspect.h"
 #include "watchdog/transaction/strays.h"
@@ -329,10 +330,12 @@ static int look_at_database(struct looks *looks, struct error *err) {
     int r = context_open_maintenance(context, err);
     if (r >= 0)
         r = server_facts_read(context->maintenance, context_deadline(context, CALL_TIME), &facts, err);
-    if (r >= 0 && server_room(&context->database, &facts, &room, NULL) < 0)
+    if (r >= 0 && (!context->database.id || server_room(&context->database, &facts, &room, NULL) < 0))
         room = UINT64_MAX;
     if (r >= 0)
         addresses = preconditions_addresses(looks->project->containers, looks->project->containers_count);
+    if (r >= 0 && context->settings->database.url)
+        r = external_look(context, looks->findings, looks->count, &addresses, err);
     if (r >= 0)
         r = preconditions_look(context->server, context->settings->database.names, addresses, room,
                                context_deadline(context, CALL_TIME), &found, &count, err);

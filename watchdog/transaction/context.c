@@ -128,19 +128,39 @@ static int find_database(struct context *context, struct error *err) {
 int context_open_database(struct context *context, struct error *err) {
     if (context->server)
         return 0;
-    if (!context->database.id) {
-        int r = find_database(context, err);
-        if (r < 0)
-            return r;
-    }
-    int r = server_open(context->settings, context->engine, &context->database, context->record->id,
-                        context_deadline(context, CALL_TIME), &context->server, err);
+    bool external = context->settings->database.url != NULL;
+    int r = external ? context_open_engine(context, err) : 0;
+    if (!external && !context->database.id)
+        r = find_database(context, err);
+    if (r < 0)
+        return r;
+    r = server_open(context->settings, external ? NULL : &context->database, context->record->id,
+                    context_deadline(context, CALL_TIME), &context->server, err);
     if (r < 0) {
         context_close_database(context);
         return r;
     }
-    programs_new(context->engine, &context->database, &context->programs);
+    if (external)
+        programs_new_external(context->settings, context->engine, context->record->id, &context->programs);
+    else
+        programs_new(context->engine, &context->database, &context->programs);
     return 0;
+}
+
+/* A name can come to lead to another server, as when a copy of a cluster takes its place: nothing of the
+ * record is true there. */
+static int same_cluster(struct context *context, struct error *err) {
+    const char *recorded = context->record->system_identifier;
+    _cleanup_server_facts_ struct server_facts facts = { 0 };
+    if (!context->settings->database.url || !recorded || !*recorded)
+        return 0;
+    int r = server_facts_read(context->maintenance, context_deadline(context, CALL_TIME), &facts, err);
+    if (r < 0 || string_equal(facts.system_identifier, recorded))
+        return r;
+    return error_set(
+        err, ESTALE,
+        "the server at Url= is another one than at the beginning (system identifier %s, expected %s)",
+        facts.system_identifier, recorded);
 }
 
 int context_open_maintenance(struct context *context, struct error *err) {
@@ -151,8 +171,9 @@ int context_open_maintenance(struct context *context, struct error *err) {
     int r = context_open_database(context, err);
     if (r < 0)
         return r;
-    return server_connect(context->server, NULL, context_deadline(context, CALL_TIME), &context->maintenance,
-                          err);
+    r = server_connect(context->server, NULL, context_deadline(context, CALL_TIME), &context->maintenance,
+                       err);
+    return r < 0 ? r : same_cluster(context, err);
 }
 
 static int tell(struct context *context, json_t *message, struct error *err) {

@@ -300,9 +300,20 @@ int step_swap(struct context *context, struct error *err) {
     return context_record(context, err);
 }
 
+/* On a server that is not the application's own they are somebody else's, who is told. */
+static int compare_roles(struct context *context, const json_t *before, json_t **ret_told,
+                         struct error *err) {
+    _cleanup_json_ json_t *after = NULL;
+    int r = roles_read(context->maintenance, context_deadline(context, CALL_TIME), &after, err);
+    if (r >= 0)
+        *ret_told = roles_difference(before, after);
+    return r;
+}
+
 int step_restore_roles(struct context *context, struct error *err) {
     _cleanup_free_ char *path = roles_path(context), *text = NULL;
     _cleanup_json_ json_t *before = NULL, *told = NULL;
+    bool external = context->settings->database.url != NULL;
     size_t size;
     if (context->record->kind != KIND_UPGRADE)
         return 0;
@@ -312,7 +323,9 @@ int step_restore_roles(struct context *context, struct error *err) {
     if (r >= 0)
         r = context_open_maintenance(context, err);
     if (r >= 0)
-        r = roles_restore(context->maintenance, before, context_deadline(context, SESSIONS_TIME), &told, err);
+        r = external ? compare_roles(context, before, &told, err)
+                     : roles_restore(context->maintenance, before, context_deadline(context, SESSIONS_TIME),
+                                     &told, err);
     if (r < 0) {
         /* Not a part of the application's data: told, and gone on without. */
         record_note(context->record, "roles of the cluster could not be compared: %s", error_text(err));
@@ -320,7 +333,9 @@ int step_restore_roles(struct context *context, struct error *err) {
     }
     size_t i;
     const json_t *sentence;
-    json_array_foreach(told, i, sentence) record_note(context->record, "%s", json_string_value(sentence));
+    json_array_foreach(told, i, sentence)
+        record_note(context->record, "%s%s", json_string_value(sentence),
+                    external ? "; left as it is, for the server is not the application's own" : "");
     return told || r < 0 ? context_record(context, err) : 0;
 }
 

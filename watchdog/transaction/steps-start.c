@@ -24,6 +24,8 @@ static int ensure_database(struct context *context, struct error *err) {
     struct container *list = NULL;
     size_t count = 0;
     const char *service = context->settings->database.service;
+    if (!service)
+        return 0; /* elsewhere: others see to it */
     int r = context_containers(context, &list, &count, err);
     const struct container *database = r < 0 ? NULL : container_of(list, count, service);
     if (r >= 0 && database && container_runs(database)) {
@@ -54,7 +56,8 @@ static int database_is_healthy(struct context *context, struct error *err) {
     /* Behind a fence a health check that connects fails: then that it lets us in is all that can be asked. */
     bool fenced = true;
     r = context_fenced(context, &fenced, err);
-    if (r < 0 || fenced || !*context->database.health || string_equal(context->database.health, "healthy"))
+    if (r < 0 || fenced || !context->database.id || !*context->database.health ||
+        string_equal(context->database.health, "healthy"))
         return r;
     return error_set(err, EAGAIN, "the database's container is %s", context->database.health);
 }

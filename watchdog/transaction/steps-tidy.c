@@ -24,9 +24,11 @@ static int end_ours(struct context *context, struct error *err) {
     int r = context_open_maintenance(context, err);
     if (r < 0)
         return r;
-    r = sessions_end_ours(context->maintenance, SERVER_APPLICATION, context_deadline(context, SESSIONS_TIME),
-                          err);
-    if (r >= 0)
+    /* On a server that others use, too, so may this program on another host. */
+    _cleanup_free_ char *ours =
+        xasprintf(SERVER_APPLICATION "%s", context->settings->database.url ? context->record->id : "");
+    r = sessions_end_ours(context->maintenance, ours, context_deadline(context, SESSIONS_TIME), err);
+    if (r >= 0 && context->database.id)
         r = engine_execs_end(context->engine, context->database.id, context_deadline(context, CALL_TIME),
                              err);
     return r < 0 ? r : 0;
