@@ -63,8 +63,6 @@ static void check_key(const char *section, const struct setting *setting) {
         fail_msg("%s: [%s] %s=: whether it is required", CONF, setting->section, setting->key);
     if ((setting->storage == SETTING_LIST) != (strstr(text, "\nMay be given several times.\n") != NULL))
         fail_msg("%s: [%s] %s=: whether it repeats", CONF, setting->section, setting->key);
-    if ((setting->storage == SETTING_LATER) != string_ends_with(text, "Comes with a later version.\n"))
-        fail_msg("%s: [%s] %s=: whether it comes later", CONF, setting->section, setting->key);
 }
 
 static void every_key_stands_in_its_section_with_its_default(void **state) {

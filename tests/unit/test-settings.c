@@ -10,6 +10,7 @@
 
 #include "watchdog/base/durable.h"
 #include "watchdog/base/memory.h"
+#include "watchdog/config/database-url.h"
 #include "watchdog/config/setting.h"
 
 #define PATH "/etc/upgrade-watchdog/qaid.conf"
@@ -104,8 +105,8 @@ static void what_is_wrong_is_said_with_file_line_and_what_was_expected(void **st
         const char *text, *expected; /* after PATH */
     } cases[] = {
         { "", ": [App] Directory=: is required, expected an absolute path" },
-        { "[App]\nDirectory=/opt/qaid\n",
-          ": [Database] Service=: is required, expected the name of a Compose service" },
+        { "[App]\nDirectory=/opt/qaid\n", ": [Database] Service=: is required, expected the name of a "
+                                          "Compose service (or Url= in its place)" },
         { "[App]\nDirectory=/opt/qaid\n[Database]\nService=p\nUser=qaid\n",
           ": [Database] Name=: is required, expected the name of a database, of at most 63 bytes" },
         { "[App]\nDirectory=/opt/qaid\n[Database]\nService=p\nName=a\nName=\nUser=qaid\n",
@@ -170,7 +171,45 @@ static void what_is_wrong_is_said_with_file_line_and_what_was_expected(void **st
           ":2: [Database] Name=: \"a123456789b123456789c123456789d123456789e123456789f123456789g123\" is not "
           "the "
           "name of a database, of at most 63 bytes" },
-        { "[Database]\nUrl=postgresql://x\n", ":2: [Database] Url=: not supported by this version yet" },
+        { "[Database]\nUrl=mysql://x\n",
+          ":2: [Database] Url=: expected postgresql://[USER@]HOST[:PORT][/DATABASE][?sslmode=...]" },
+        { "[Database]\nUrl=postgresql://a:se%%cret@x/y\n",
+          ":2: [Database] Url=: libpq does not understand the address, expected "
+          "postgresql://[USER@]HOST[:PORT][/DATABASE][?sslmode=...], with %XX for characters that have a "
+          "meaning there" },
+        { "[Database]\nUrl=postgresql://a:secret@x/y\n", ":2: [Database] Url=: the address holds a password, "
+                                                         "expected it in the credential database-password" },
+        { "[Database]\nUrl=postgresql:///y\n",
+          ":2: [Database] Url=: the address names no host, expected postgresql://HOST/DATABASE" },
+        { "[Database]\nUrl=postgresql://x,z/y\n",
+          ":2: [Database] Url=: the address names several hosts, expected the one that can be written to" },
+        { "[Database]\nUrl=postgresql://x/y?options=-csearch_path%3Dz\n",
+          ":2: [Database] Url=: the address has options=, expected keywords of TLS only" },
+        { "[Database]\nUrl=postgresql://x/y?sslmode=yes\n",
+          ":2: [Database] Url=: the address has sslmode=yes, expected disable, allow, prefer, require, "
+          "verify-ca or "
+          "verify-full" },
+        { "[Database]\nUrl=postgresql://x/y?sslrootcert=ca.crt\n",
+          ":2: [Database] Url=: the address has sslrootcert=ca.crt, expected an absolute path" },
+        { "[Database]\nUrl=postgresql://x/template1\n", ":2: [Database] Url=: \"template1\" is a template of "
+                                                        "PostgreSQL, expected the application's database" },
+        { "[App]\nDirectory=/opt/qaid\n[Database]\nUrl=postgresql://x/y\n",
+          ": [Database] User=: is required, expected the name of a role, of at most 63 bytes (or in Url=)" },
+        { "[App]\nDirectory=/opt/qaid\n[Database]\nUrl=postgresql://a@x\n",
+          ": [Database] Name=: is required, expected the name of a database, of at most 63 bytes (or in "
+          "Url=)" },
+        { "[App]\nDirectory=/opt/qaid\n[Database]\nUrl=postgresql://a@x/y\nUser=b\n",
+          ":5: [Database] User=: Url= says \"a\", expected one role in both, or in one of them" },
+        { "[App]\nDirectory=/opt/qaid\n[Database]\nUrl=postgresql://a@x/y\nName=z\n",
+          ":5: [Database] Name=: Url= says \"y\", which is not among them" },
+        { "[App]\nDirectory=/opt/qaid\n[Database]\nUrl=postgresql://a@x/y\nService=z\n",
+          ":4: [Database] Url=: there is Service= too, expected one of them: the server is a service of the "
+          "project, or "
+          "elsewhere" },
+        { "[App]\nDirectory=/opt/qaid\n[Database]\nService=z\nName=a\nUser=a\nPrograms=postgres:17\n",
+          ":7: [Database] Programs=: is for Url= only: they run in the container of Service=" },
+        { "[Database]\nPrograms=/usr/../bin\n", ":2: [Database] Programs=: \"/usr/../bin\" is not an "
+                                                "absolute directory, or an image such as postgres:17" },
         { "[Snapshot]\nKeep=0\n", ":2: [Snapshot] Keep=: \"0\" is not a number from 1 to 10000" },
         { "[Snapshot]\nKeep=7.5\n", ":2: [Snapshot] Keep=: \"7.5\" is not a number from 1 to 10000" },
         { "[Snapshot]\nKeep=99999999999999999999\n",
@@ -405,6 +444,50 @@ static void drop_ins_are_read_in_order_and_the_effective_text_reads_back_equal(v
     assert_string_equal(effective, again);
 }
 
+/* A server elsewhere has to prove who it is; what the address says need not be said again. */
+static void an_external_database_is_read_from_its_address(void **state) {
+    (void)state;
+    static const struct {
+        const char *address, *host, *port, *mode, *authority;
+        bool weak;
+    } cases[] = {
+        { "postgresql://app@db.example.org/app", "db.example.org", "5432", "verify-full",
+          "/etc/ssl/certs/ca-certificates.crt", false },
+        { "postgres://app@db.example.org:6432/app?sslrootcert=/etc/rds.pem", "db.example.org", "6432",
+          "verify-full", "/etc/rds.pem", false },
+        { "postgresql://app@10.0.0.5/app?sslmode=verify-ca", "10.0.0.5", "5432", "verify-ca",
+          "/etc/ssl/certs/ca-certificates.crt", true },
+        { "postgresql://app@db/app?sslmode=require", "db", "5432", "require", NULL, true },
+        { "postgresql://app@db/app?sslmode=disable", "db", "5432", "disable", NULL, true },
+        { "postgresql://app@127.0.0.1/app", "127.0.0.1", "5432", "prefer", NULL, false },
+        { "postgresql://app@[::1]:5433/app", "::1", "5433", "prefer", NULL, false },
+        { "postgresql://app@%2Fvar%2Frun%2Fpostgresql/app", "/var/run/postgresql", "5432", "prefer", NULL,
+          false },
+    };
+    for (size_t i = 0; i < ELEMENTS(cases); i++) {
+        print_message("    %s\n", cases[i].address);
+        _cleanup_free_ char *text = xasprintf(
+            "[App]\nDirectory=/opt/qaid\n[Database]\nUrl=%s\nPrograms=postgres:17\n", cases[i].address);
+        _cleanup_settings_ struct settings *settings = parse(text);
+        assert_string_equal(settings->database.user, "app");
+        assert_string_equal(settings->database.names[0], "app");
+        assert_null(settings->database.names[1]);
+        assert_null(settings->database.service);
+        _cleanup_free_ char *effective = settings_effective(settings);
+        _cleanup_settings_ struct settings *back = parse(effective);
+        assert_string_equal(back->database.url, cases[i].address);
+        _cleanup_database_url_ struct database_url url = { 0 };
+        assert_int_equal(database_url_parse(back->database.url, &url, NULL), 0);
+        assert_string_equal(url.host, cases[i].host);
+        assert_string_equal(url.port, cases[i].port);
+        assert_string_equal(database_url_parameter(&url, "sslmode"), cases[i].mode);
+        const char *authority = database_url_parameter(&url, "sslrootcert");
+        assert_true(string_equal(authority, cases[i].authority));
+        _cleanup_free_ char *weakness = database_url_weakness(&url);
+        assert_int_equal(weakness != NULL, cases[i].weak);
+    }
+}
+
 static void what_is_wrong_on_disk_is_said(void **state) {
     (void)state;
     static const struct {
@@ -483,6 +566,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_shortest_configuration_has_the_documented_defaults),
         cmocka_unit_test(every_key_is_read),
+        cmocka_unit_test(an_external_database_is_read_from_its_address),
         cmocka_unit_test(what_is_wrong_is_said_with_file_line_and_what_was_expected),
         cmocka_unit_test(bytes_that_are_no_text_are_refused),
         cmocka_unit_test(every_beginning_of_a_file_is_read_or_refused),

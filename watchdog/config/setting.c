@@ -127,10 +127,8 @@ int setting_assign(const struct setting *setting, const char *value, struct sett
         return assign_number(setting, value, target, err);
     case SETTING_CHOICE:
         return assign_choice(setting, value, target, err);
-    case SETTING_LATER:
-        break;
     }
-    return error_set(err, EINVAL, "not supported by this version yet");
+    abort();
 }
 
 void setting_done(const struct setting *setting, struct settings *settings) {
@@ -148,8 +146,6 @@ void setting_reset(const struct setting *setting, struct settings *settings) {
 }
 
 int setting_given(const struct setting *setting, const struct settings *settings) {
-    if (setting->storage == SETTING_LATER)
-        return 0;
     if (setting->storage != SETTING_TEXT && setting->storage != SETTING_LIST)
         return 1;
     return *(void *const *)place_const(setting, settings) != NULL;
@@ -181,8 +177,6 @@ char **setting_values(const struct setting *setting, const struct settings *sett
         break;
     case SETTING_CHOICE:
         strings_append(&values, setting->words[*(const unsigned *)source]);
-        break;
-    case SETTING_LATER:
         break;
     }
     return values;

@@ -18,7 +18,6 @@ enum setting_storage {
     SETTING_NUMBER,   /* unsigned */
     SETTING_PERCENT,  /* unsigned, written with "%" */
     SETTING_CHOICE,   /* an enum, from 0 in the order of the words */
-    SETTING_LATER,    /* known, but not to this version */
 };
 
 struct setting {

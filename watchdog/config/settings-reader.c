@@ -44,8 +44,7 @@ void settings_reader_init(struct settings_reader *reader, const char *app, const
                                  : slash == path ? xstrdup("/")
                                                  : xstrndup(path, (size_t)(slash - path));
     for (const struct setting *setting = settings_table; setting->section; setting++)
-        if (setting->storage != SETTING_LATER)
-            setting_reset(setting, settings);
+        setting_reset(setting, settings);
 }
 
 void settings_reader_done(struct settings_reader *reader) {
@@ -186,7 +185,7 @@ static int key_assign(struct settings_reader *reader, const struct ini *ini, con
                          ini->file, ini->line, section, ini->name, position->line);
     replace_string(position->file, xstrdup(ini->file));
     position->line = ini->line;
-    if (!*ini->value && setting->storage != SETTING_LATER) {
+    if (!*ini->value) {
         setting_reset(setting, reader->settings);
         return 0;
     }
