@@ -13,10 +13,13 @@ PORT = 6543
 ROLE = "app"
 DATABASE = "Hosted \"App\""
 
-BASE = """services:
-  qaid-server: &server
-    image: 127.0.0.1:5000/qaid/server:1
-    environment: &environment
+BASE = """x-shared: &shared
+  image: &frontend 127.0.0.1:5000/qaid/frontend:${{FRONTEND:-1}}
+  init: true
+services:
+  qaid-server:
+    image: "${{REGISTRY}}/server:${{RELEASE:-1}}"
+    environment:
       DATABASE_URL: postgresql://{role}:${{DATABASE_PASSWORD}}@{host}:{port}/{database}?sslmode=verify-full&sslrootcert=/ca.crt
     volumes:
       - ./data:/data
@@ -29,9 +32,11 @@ BASE = """services:
       start_period: 60s
     restart: unless-stopped
   frontend:
-    image: 127.0.0.1:5000/qaid/frontend:1
-    init: true
+    <<: *shared
     restart: always
+  worker:
+    <<: *shared
+    profiles: ["jobs"]
 """
 
 PRODUCTION = """services:
@@ -55,9 +60,6 @@ volumes:
 
 LOCAL = """services:
   worker:
-    image: 127.0.0.1:5000/qaid/frontend:1
-    profiles: ["jobs"]
-    init: true
     command: ["busybox", "sh", "-c", "date >>/var/spool/jobs/starts; while :; do busybox sleep 5; done"]
     volumes:
       - /var/spool/jobs
@@ -152,6 +154,7 @@ class External(Application):
     def __init__(self, root, server):
         super().__init__(root, port=8089, rows=2000, name="hosted")
         self.server = server
+        self.texts = {}
 
     def make_directory(self):
         for directory in (self.directory, self.config_directory):
@@ -165,11 +168,12 @@ class External(Application):
     def write_files(self):
         words = {"role": ROLE, "host": NAME, "port": PORT, "address": self.server.address, "database": "Hosted%20%22App%22"}
         for name, text in (("compose.yaml", BASE), ("production.yaml", PRODUCTION), ("local.yaml", LOCAL.replace("{", "{{").replace("}", "}}"))):
-            (self.directory / name).write_text(text.format(**words))
+            self.texts[name] = text.format(**words)
+            (self.directory / name).write_text(self.texts[name])
 
     def write_environment(self):
         self.write_secret(self.directory / ".env", f"DATABASE_PASSWORD={self.server.password}\nQAID_PORT={self.port}\n"
-                          "COMPOSE_FILE=compose.yaml:production.yaml:local.yaml\nCOMPOSE_PROFILES=jobs\n")
+                          "REGISTRY=127.0.0.1:5000/qaid\nCOMPOSE_FILE=compose.yaml:production.yaml:local.yaml\nCOMPOSE_PROFILES=jobs\n")
 
     def make_config(self):
         super().make_config()

@@ -125,11 +125,24 @@ def test_a_good_release_and_back_again(program, server, hosted):
     assert_serving(hosted, "1.3.0")
     result = program("rollback", "--yes", "--here")
     assert result.code == ROLLED_BACK, result
+    text = hosted.compose_file.read_text()
+    assert text.count(": was ${REGISTRY}/server:${RELEASE:-1}\n") == 1 and text.count(": was 127.0.0.1:5000/qaid/frontend:${FRONTEND:-1}\n") == 1
     assert fingerprint.differences(before, take(hosted), pinned=True, only=["database", "relations", "data", "volumes", "containers", "jobs"]) == []
     hosted.compose("up", "-d", "--wait", timeout=120)
     hosted.compose("pull", "-q")
     hosted.compose("up", "-d", "--wait", timeout=120)
     assert_serving(hosted, "1.2.3")
+    # The variable names another release now: that is what is offered, and what comes in takes the pin away.
+    environment = (hosted.directory / ".env").read_text()
+    (hosted.directory / ".env").write_text(environment + "RELEASE=1.2.4\nFRONTEND=1.2.4\n")
+    release("all", "1.2.3")
+    record = program.upgrade(DONE)
+    assert {service["service"]: service["to"]["version"] for service in record["services"] if service["service"] != "caddy"} == {
+        "qaid-server": "1.2.4", "frontend": "1.2.4", "worker": "1.2.4"}
+    assert_serving(hosted, "1.2.4")
+    assert hosted.compose_file.read_text() == hosted.texts["compose.yaml"]
+    assert program("rollback", "--yes", "--here").code == ROLLED_BACK
+    (hosted.directory / ".env").write_text(environment)
 
 
 def test_a_bad_release_is_rolled_back_and_the_servers_roles_are_told(program, server, hosted):

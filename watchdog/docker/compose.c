@@ -89,6 +89,35 @@ int compose_config_all(struct compose *compose, usec_t deadline, json_t **ret, s
     return config(compose, false, "*", deadline, ret, err);
 }
 
+int compose_interpolate(struct compose *compose, const char *text, usec_t deadline, char **ret,
+                        struct error *err) {
+    /* a project of one service, in place of the files: Compose alone knows what it makes of a variable */
+    struct compose alone = *compose;
+    alone.files = NULL;
+    alone.name_project = true;
+    _cleanup_strings_ char **arguments = compose_arguments(&alone, false);
+    _cleanup_json_ json_t *project = json_pack("{s:{s:{s:s}}}", "services", "value", "image", text);
+    _cleanup_free_ char *input = project ? json_text(project) : NULL;
+    _cleanup_process_result_ struct process_result result = { 0 };
+    _cleanup_json_ json_t *value = NULL;
+    static const char *const more[] = { "--file", "-", "config", "--format", "json" };
+    if (!input)
+        return error_set(err, EINVAL, "\"%s\" is not in UTF-8", text);
+    for (size_t i = 0; i < ELEMENTS(more); i++)
+        strings_append(&arguments, more[i]);
+    int r = compose_run(compose, arguments, input, deadline, &result, err);
+    if (r >= 0)
+        r = json_parse(result.output.text ? result.output.text : "", result.output.size,
+                       "what docker-compose config wrote", &value, err);
+    if (r < 0)
+        return error_prefix(err, "\"%s\"", text);
+    const char *found = json_get_string(json_path(value, "services.value"), "image", NULL);
+    if (!found)
+        return error_set(err, EBADMSG, "Compose does not say what \"%s\" stands for", text);
+    *ret = xstrdup(found);
+    return 0;
+}
+
 int compose_verify_files(struct compose *compose, usec_t deadline, struct error *err) {
     _cleanup_json_ json_t *plain = NULL, *named = NULL;
     int r = config(compose, false, NULL, deadline, &plain, err);

@@ -50,6 +50,10 @@ int compose_refresh(struct compose *compose, struct error *err);
 int compose_config(struct compose *compose, usec_t deadline, json_t **ret, struct error *err);
 /* The same with the services of every profile; a Compose before 2.24 leaves them out. */
 int compose_config_all(struct compose *compose, usec_t deadline, json_t **ret, struct error *err);
+/* What @text, a value of a Compose file such as "app:${TAG:-1}", stands for in the project's environment.
+ * Owned by the caller. A variable that has to be set and is not is Compose's own error. */
+int compose_interpolate(struct compose *compose, const char *text, usec_t deadline, char **ret,
+                        struct error *err);
 /* Is the answer of `config` the same when compose_files() are named one by one? 0, or -ENOTRECOVERABLE when
  * this program has misunderstood which files are in force. */
 int compose_verify_files(struct compose *compose, usec_t deadline, struct error *err);

@@ -125,7 +125,8 @@ static char *header_of(struct exchange *exchange, const char *name) {
     return xstrdup(header->value);
 }
 
-/* What the headers of GET /_ping say: the API's newest version, and "Docker/20.10.24 (linux)". Either may be "". */
+/* What the headers of GET /_ping say: the API's newest version, and "Docker/20.10.24 (linux)". Either may be
+ * "". */
 static int ping(struct engine *engine, usec_t deadline, char **ret_newest, char **ret_server,
                 struct error *err) {
     struct request request = { .method = "GET", .path = "/_ping", .unversioned = true, .deadline = deadline };
@@ -168,9 +169,9 @@ static int agree_by_version(struct engine *engine, usec_t deadline, struct error
 }
 
 /*
- * GET /version makes the daemon start `runc --version` and `docker-init --version`, each time; this is asked in each
- * step of a transaction, and users wait. GET /_ping tells the newest version only, which is enough where it is no
- * newer than what is known here: a daemon still speaks what is its own newest.
+ * GET /version makes the daemon start `runc --version` and `docker-init --version`, each time; this is asked
+ * in each step of a transaction, and users wait. GET /_ping tells the newest version only, which is enough
+ * where it is no newer than what is known here: a daemon still speaks what is its own newest.
  */
 static int agree(struct engine *engine, usec_t deadline, struct error *err) {
     _cleanup_free_ char *newest = NULL, *server = NULL;
@@ -264,8 +265,7 @@ static bool insecure_by_configuration(json_t *registries, const char *host, cons
     json_array_foreach(json_get_array(registries, "InsecureRegistryCIDRs"), i,
                        network) if (json_is_string(network) &&
                                     network_holds(json_string_value(network), name)) return true;
-    return network_holds("127.0.0.0/8", name) || string_equal(name, "localhost") ||
-           string_equal(name, "::1");
+    return network_holds("127.0.0.0/8", name) || string_equal(name, "localhost") || string_equal(name, "::1");
 }
 
 int engine_insecure_registry(struct engine *engine, const char *host, usec_t deadline, bool *ret,

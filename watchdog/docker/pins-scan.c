@@ -1,8 +1,9 @@
 /*
  * Finding one scalar in a Compose file. See pins-scan.h.
  *
- * libyaml's events are walked, not its documents: only events keep anchors, aliases and styles as they were
- * written. Its marks count characters, and a byte order mark at the beginning counts as none.
+ * Merge keys and `extends` within the file are followed to the scalar that decides; whoever else takes its
+ * image from there is told. libyaml's marks count characters, and a byte order mark at the beginning counts
+ * as none.
  */
 
 #include "watchdog/docker/pins-scan.h"
@@ -12,51 +13,28 @@
 #include <yaml.h>
 
 #include "watchdog/base/memory.h"
+#include "watchdog/docker/yaml-nodes.h"
 
 #define TEXT_LIMIT ((size_t)1024 * 1024)
-#define DEPTH_LIMIT 256
-
-/* A mapping or sequence that the walk is in. */
-struct level {
-    bool mapping, at_value;
-    char *key; /* of the value that comes next; NULL: a key that is no scalar */
-};
-
-/* What is known of the service that the walk is in. */
-struct service_facts {
-    bool image, merge, extends, extends_ours, extends_file;
-};
-
-struct scan {
-    const char *text, *service;
-    struct level levels[DEPTH_LIMIT];
-    size_t depth;
-    unsigned documents;
-    bool services, found, merged; /* `services` is there; the service; services come by a merge key */
-    bool inherited;               /* another service takes its image from ours */
-    struct service_facts facts, ours;
-    char **anchors, **aliases; /* anchors of the mappings round our scalar; every alias */
-    const char *refusal;       /* why it cannot be edited in place */
-    bool has_image;
-    struct image_scalar image;
-};
+#define EXTENDS_LIMIT 16
 
 void image_scalar_done(struct image_scalar *scalar) {
     replace_string(scalar->value, NULL);
-}
-
-static void scan_done(struct scan *scan) {
-    while (scan->depth > 0)
-        free(scan->levels[--scan->depth].key);
-    strings_free(scan->anchors);
-    strings_free(scan->aliases);
-    image_scalar_done(&scan->image);
+    strings_free(scalar->sharers);
+    scalar->sharers = NULL;
 }
 
 bool image_is_reference(const char *image) {
     size_t size = strlen(image);
     return size > 0 && size <= 1024 &&
            strspn(image, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/:@[]") == size;
+}
+
+bool image_is_template(const char *image) {
+    size_t size = strlen(image);
+    return size > 0 && size <= 1024 &&
+           strspn(image, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/:@[]${}?+,=!") ==
+               size;
 }
 
 static size_t byte_offset(const char *text, size_t size, size_t characters) {
@@ -66,6 +44,177 @@ static size_t byte_offset(const char *text, size_t size, size_t characters) {
             at++;
         while (at < size && ((unsigned char)text[at] & 0xC0) == 0x80);
     return at;
+}
+
+/* Where a service has its image from. */
+enum source {
+    SOURCE_SCALAR,
+    SOURCE_NO_SERVICE,
+    SOURCE_NO_IMAGE,
+    SOURCE_OTHER_FILE, /* of the service that it extends */
+};
+
+static enum source find_image(struct nodes *nodes, size_t services, const char *service, unsigned depth,
+                              size_t *ret) {
+    size_t found = node_follow(nodes, node_get(nodes, services, service, true));
+    if (found == NODE_NONE || nodes->list[found].kind != NODE_MAPPING)
+        return found == NODE_NONE ? SOURCE_NO_SERVICE : SOURCE_NO_IMAGE;
+    *ret = node_follow(nodes, node_get(nodes, found, "image", true));
+    if (*ret != NODE_NONE)
+        return node_is_null(nodes, *ret) ? SOURCE_NO_IMAGE : SOURCE_SCALAR;
+    size_t extends = node_follow(nodes, node_get(nodes, found, "extends", true));
+    if (extends != NODE_NONE && nodes->list[extends].kind == NODE_MAPPING) {
+        if (node_get(nodes, extends, "file", true) != NODE_NONE)
+            return SOURCE_OTHER_FILE;
+        extends = node_follow(nodes, node_get(nodes, extends, "service", true));
+    }
+    if (extends == NODE_NONE || nodes->list[extends].kind != NODE_SCALAR || depth == EXTENDS_LIMIT)
+        return SOURCE_NO_IMAGE;
+    enum source source = find_image(nodes, services, nodes->list[extends].value, depth + 1, ret);
+    return source == SOURCE_NO_SERVICE ? SOURCE_NO_IMAGE : source;
+}
+
+/* Names that stand in @mapping itself or are merged into it. */
+static void add_names(struct nodes *nodes, size_t mapping, unsigned depth, char ***names) {
+    mapping = node_follow(nodes, mapping);
+    if (mapping == NODE_NONE || depth == EXTENDS_LIMIT)
+        return;
+    const struct node *node = &nodes->list[mapping];
+    if (node->kind == NODE_SEQUENCE)
+        for (size_t at = node->first; at != NODE_NONE; at = nodes->list[at].next)
+            add_names(nodes, at, depth + 1, names);
+    for (size_t at = node->kind == NODE_MAPPING ? node->first : NODE_NONE; at != NODE_NONE;) {
+        const struct node *key = &nodes->list[at];
+        if (key->next == NODE_NONE)
+            break;
+        if (key->kind == NODE_SCALAR && string_equal(key->value, "<<"))
+            add_names(nodes, key->next, depth + 1, names);
+        else if (key->kind == NODE_SCALAR && !strings_contain(*names, key->value))
+            strings_append(names, key->value);
+        at = nodes->list[key->next].next;
+    }
+}
+
+static char **sharers_of(struct nodes *nodes, size_t services, const char *service, size_t image) {
+    _cleanup_strings_ char **names = NULL;
+    char **sharers = NULL;
+    add_names(nodes, services, 0, &names);
+    for (char **name = names; name && *name; name++) {
+        size_t found = NODE_NONE;
+        if (!string_equal(*name, service) && find_image(nodes, services, *name, 0, &found) == SOURCE_SCALAR &&
+            found == image)
+            strings_append(&sharers, *name);
+    }
+    return sharers;
+}
+
+/* Whether something that is no image is made from the scalar too, by its anchor. */
+static bool is_used_elsewhere(struct nodes *nodes, size_t scalar) {
+    if (!nodes->list[scalar].anchor)
+        return false;
+    for (size_t i = scalar + 1; i < nodes->count; i++) {
+        if (nodes->list[i].kind != NODE_ALIAS || node_follow(nodes, i) != scalar)
+            continue;
+        size_t key = NODE_NONE;
+        const struct node *above =
+            nodes->list[i].parent == NODE_NONE ? NULL : &nodes->list[nodes->list[i].parent];
+        for (size_t at = above && above->kind == NODE_MAPPING ? above->first : NODE_NONE;
+             at != NODE_NONE && at != i; at = nodes->list[at].next)
+            key = at;
+        if (key == NODE_NONE || nodes->list[key].next != i || !string_equal(nodes->list[key].value, "image"))
+            return true;
+    }
+    /* its own place: an anchor in a list, or on the value of a variable */
+    size_t parent = nodes->list[scalar].parent, key = NODE_NONE;
+    for (size_t at = nodes->list[parent].first; at != NODE_NONE && at != scalar; at = nodes->list[at].next)
+        key = at;
+    if (nodes->list[parent].kind == NODE_SEQUENCE)
+        return true;
+    return key != NODE_NONE && !string_equal(nodes->list[key].value, "image") &&
+           nodes->list[parent].parent != 0 && nodes->list[parent].parent != NODE_NONE;
+}
+
+/* Why the scalar cannot be changed in place; NULL: it can, and *ret is its place. */
+static const char *place_of(const char *text, size_t size, struct nodes *nodes, size_t index,
+                            struct image_scalar *ret) {
+    const struct node *node = &nodes->list[index];
+    bool plain = node->style == YAML_PLAIN_SCALAR_STYLE;
+    size_t quoted = node->length + (plain ? 0 : 2), end = byte_offset(text, size, node->end);
+    if (node->tag)
+        return "it has a tag";
+    if (node->style == YAML_LITERAL_SCALAR_STYLE || node->style == YAML_FOLDED_SCALAR_STYLE)
+        return "it is a block scalar";
+    if (strchr(node->value, '$') ? !image_is_template(node->value) : !image_is_reference(node->value))
+        return strchr(node->value, '$')
+                   ? "it is made from a variable with other characters than those of an image"
+                   : "it is no image reference";
+    if (strlen(node->value) != node->length)
+        return "it is no image reference";
+    /* an anchor may stand before it */
+    size_t begin = byte_offset(text, size, node->start);
+    if (quoted > end || end - quoted < begin || (!node->anchor && end - quoted != begin) ||
+        memcmp(text + end - quoted + (plain ? 0 : 1), node->value, node->length) != 0)
+        return "it is spelled with escapes or over several lines";
+    if (is_used_elsewhere(nodes, index))
+        return "it has an anchor, and other values than images are made from it";
+    *ret = (struct image_scalar){
+        .value = xstrdup(node->value),
+        .style = plain                                            ? IMAGE_PLAIN
+                 : node->style == YAML_SINGLE_QUOTED_SCALAR_STYLE ? IMAGE_SINGLE_QUOTED
+                                                                  : IMAGE_DOUBLE_QUOTED,
+        .start = end - quoted,
+        .end = end,
+    };
+    return NULL;
+}
+
+static int refuse_twice(struct nodes *nodes, size_t services, const char *service, struct error *err) {
+    if (node_times(nodes, 0, "services") > 1)
+        return error_set(err, EBADMSG, "\"services\" stands twice");
+    if (node_times(nodes, services, service) > 1)
+        return error_set(err, EBADMSG, "the service \"%s\" stands twice", service);
+    if (node_times(nodes, node_follow(nodes, node_get(nodes, services, service, true)), "image") > 1)
+        return error_set(err, EBADMSG, "\"image\" of the service \"%s\" stands twice", service);
+    return 0;
+}
+
+static int find(const char *text, size_t size, struct nodes *nodes, const char *service,
+                struct image_scalar *ret, struct error *err) {
+    if (nodes->count == 0)
+        return error_set(err, ENOENT, "there is no service \"%s\"", service);
+    size_t image = NODE_NONE, services = node_follow(nodes, node_get(nodes, 0, "services", true));
+    int r = refuse_twice(nodes, services, service, err);
+    if (r < 0)
+        return r;
+    const char *why = NULL;
+    switch (find_image(nodes, services, service, 0, &image)) {
+    case SOURCE_NO_SERVICE:
+        return error_set(err, ENOENT, "there is no service \"%s\"", service);
+    case SOURCE_NO_IMAGE:
+        return error_set(err, ENOENT, "the service \"%s\" names no image", service);
+    case SOURCE_OTHER_FILE:
+        why = "it comes from the service of another file that this one extends";
+        break;
+    case SOURCE_SCALAR:
+        if (nodes->list[image].kind != NODE_SCALAR)
+            return error_set(err, EBADMSG, "\"image\" of the service \"%s\" is no text", service);
+        why = place_of(text, size, nodes, image, ret);
+        break;
+    }
+    if (why)
+        return error_set(err, ENOTSUP, "the image of the service \"%s\" cannot be changed in place: %s",
+                         service, why);
+    ret->sharers = sharers_of(nodes, services, service, image);
+    return 0;
+}
+
+int image_scalar_find(const char *text, size_t size, const char *service, struct image_scalar *ret,
+                      struct error *err) {
+    _cleanup_nodes_ struct nodes nodes = { 0 };
+    if (size > TEXT_LIMIT)
+        return error_set(err, EFBIG, "the file is larger than %zu bytes", TEXT_LIMIT);
+    int r = nodes_read(text, size, &nodes, err);
+    return r < 0 ? r : find(text, size, &nodes, service, ret, err);
 }
 
 static int parser_begin(yaml_parser_t *parser, const char *text, size_t size) {
@@ -82,253 +231,6 @@ static int parser_next(yaml_parser_t *parser, yaml_event_t *event, struct error 
         abort();
     return error_set(err, EBADMSG, "not YAML: line %zu, column %zu: %s", parser->problem_mark.line + 1,
                      parser->problem_mark.column + 1, parser->problem ? parser->problem : "not UTF-8");
-}
-
-static const char *key_at(const struct scan *scan, size_t level) {
-    return scan->depth > level && scan->levels[level].mapping ? scan->levels[level].key : NULL;
-}
-
-/* Whether the walk stands in the mapping of services (1), in that of some service (2), or below. */
-static bool in_services(const struct scan *scan) {
-    return string_equal(key_at(scan, 0), "services") && scan->levels[0].at_value;
-}
-
-static bool in_our_service(const struct scan *scan) {
-    return in_services(scan) && string_equal(key_at(scan, 1), scan->service);
-}
-
-static void take_image(struct scan *scan, size_t size, const yaml_event_t *event) {
-    const char *value = (const char *)event->data.scalar.value;
-    const char *spelled_null[] = { "", "~", "null", "Null", "NULL" };
-    bool plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
-    for (size_t i = 0; plain && !event->data.scalar.tag && i < ELEMENTS(spelled_null); i++)
-        if (string_equal(value, spelled_null[i]))
-            return;
-    scan->facts.image = true;
-    if (!in_our_service(scan))
-        return;
-    scan->has_image = true;
-    scan->image = (struct image_scalar){
-        .value = xstrdup(value),
-        .style = plain                                                         ? IMAGE_PLAIN
-                 : event->data.scalar.style == YAML_SINGLE_QUOTED_SCALAR_STYLE ? IMAGE_SINGLE_QUOTED
-                                                                               : IMAGE_DOUBLE_QUOTED,
-        .start = byte_offset(scan->text, size, event->start_mark.index),
-        .end = byte_offset(scan->text, size, event->end_mark.index),
-    };
-    size_t quote = plain ? 0 : 1, length = strlen(value);
-    const char *raw = scan->text + scan->image.start;
-    if (event->data.scalar.anchor)
-        scan->refusal = "it has an anchor, so other values may be made from it";
-    else if (event->data.scalar.tag)
-        scan->refusal = "it has a tag";
-    else if (event->data.scalar.style == YAML_LITERAL_SCALAR_STYLE ||
-             event->data.scalar.style == YAML_FOLDED_SCALAR_STYLE)
-        scan->refusal = "it is a block scalar";
-    else if (strchr(value, '$'))
-        scan->refusal = "it is made from a variable";
-    else if (length != event->data.scalar.length || !image_is_reference(value))
-        scan->refusal = "it is no image reference";
-    else if (scan->image.end - scan->image.start != length + 2 * quote ||
-             memcmp(raw + quote, value, length) != 0)
-        scan->refusal = "it is spelled with escapes or over several lines";
-}
-
-/* A scalar in the place of a value. */
-static void take_value(struct scan *scan, size_t size, const yaml_event_t *event) {
-    const char *value = (const char *)event->data.scalar.value;
-    if (scan->depth == 3 && in_services(scan)) {
-        const char *key = key_at(scan, 2);
-        if (string_equal(key, "image"))
-            take_image(scan, size, event);
-        else if (string_equal(key, "extends"))
-            scan->facts.extends_ours = string_equal(value, scan->service);
-    } else if (scan->depth == 4 && in_services(scan) && string_equal(key_at(scan, 2), "extends")) {
-        if (string_equal(key_at(scan, 3), "service"))
-            scan->facts.extends_ours = string_equal(value, scan->service);
-        else if (string_equal(key_at(scan, 3), "file"))
-            scan->facts.extends_file = true;
-    }
-}
-
-static int take_key(struct scan *scan, const char *key, struct error *err) {
-    replace_string(scan->levels[scan->depth - 1].key, xstrdup(key));
-    bool merge = string_equal(key, "<<");
-    if (scan->depth == 1) {
-        scan->merged = scan->merged || merge;
-        if (string_equal(key, "services") && scan->services)
-            return error_set(err, EBADMSG, "\"services\" stands twice");
-        scan->services = scan->services || string_equal(key, "services");
-    } else if (scan->depth == 2 && in_services(scan)) {
-        scan->merged = scan->merged || merge;
-        scan->facts = (struct service_facts){ 0 };
-        if (string_equal(key, scan->service) && scan->found)
-            return error_set(err, EBADMSG, "the service \"%s\" stands twice", key);
-        scan->found = scan->found || string_equal(key, scan->service);
-    } else if (scan->depth == 3 && in_services(scan)) {
-        scan->facts.merge = scan->facts.merge || merge;
-        scan->facts.extends = scan->facts.extends || string_equal(key, "extends");
-        if (string_equal(key, "image") && in_our_service(scan) && scan->has_image)
-            return error_set(err, EBADMSG, "\"image\" of the service \"%s\" stands twice", scan->service);
-    }
-    return 0;
-}
-
-/* A value has ended: in a mapping a key comes next. */
-static void value_ended(struct scan *scan) {
-    if (scan->depth > 0)
-        scan->levels[scan->depth - 1].at_value = false;
-}
-
-static void service_ended(struct scan *scan) {
-    if (in_our_service(scan))
-        scan->ours = scan->facts;
-    else if (scan->facts.extends_ours && !scan->facts.extends_file && !scan->facts.image)
-        scan->inherited = true;
-}
-
-static int open_level(struct scan *scan, bool mapping, const unsigned char *anchor, struct error *err) {
-    if (scan->depth == DEPTH_LIMIT)
-        return error_set(err, EBADMSG, "nested deeper than %d levels", DEPTH_LIMIT);
-    bool is_key =
-        scan->depth > 0 && scan->levels[scan->depth - 1].mapping && !scan->levels[scan->depth - 1].at_value;
-    if (is_key) {
-        replace_string(scan->levels[scan->depth - 1].key, NULL);
-    } else if (anchor && (scan->depth == 0 || (scan->depth == 1 && in_services(scan)) ||
-                          (scan->depth == 2 && in_our_service(scan)))) {
-        strings_append(&scan->anchors, (const char *)anchor);
-    }
-    if (!is_key && scan->depth == 3 && string_equal(key_at(scan, 2), "image") && in_our_service(scan))
-        return error_set(err, EBADMSG, "\"image\" of the service \"%s\" is no text", scan->service);
-    scan->levels[scan->depth++] = (struct level){ .mapping = mapping };
-    return 0;
-}
-
-static void close_level(struct scan *scan) {
-    scan->depth--;
-    replace_string(scan->levels[scan->depth].key, NULL);
-    if (scan->depth == 0)
-        return;
-    struct level *outer = &scan->levels[scan->depth - 1];
-    if (scan->depth == 2 && outer->at_value && in_services(scan))
-        service_ended(scan);
-    /* A mapping as key: what follows is its value. */
-    outer->at_value = outer->mapping && !outer->at_value;
-}
-
-static void take_alias(struct scan *scan, const char *anchor) {
-    strings_append(&scan->aliases, anchor);
-    struct level *top = scan->depth > 0 ? &scan->levels[scan->depth - 1] : NULL;
-    if (top && top->mapping && !top->at_value) {
-        replace_string(top->key, NULL);
-        if (scan->depth <= 3)
-            scan->refusal = "a key beside it is an alias";
-        top->at_value = true;
-        return;
-    }
-    if (scan->depth == 1 && in_services(scan))
-        scan->refusal = "\"services\" is an alias";
-    else if (scan->depth == 2 && in_our_service(scan))
-        scan->refusal = "the service is an alias";
-    else if (scan->depth == 3 && in_our_service(scan) && string_equal(key_at(scan, 2), "image"))
-        scan->refusal = "it is an alias";
-    if (scan->depth == 3 && in_services(scan) && string_equal(key_at(scan, 2), "image"))
-        scan->facts.image = true;
-    value_ended(scan);
-}
-
-static int take_scalar(struct scan *scan, size_t size, const yaml_event_t *event, struct error *err) {
-    if (scan->depth == 0)
-        return 0;
-    struct level *top = &scan->levels[scan->depth - 1];
-    if (top->mapping && !top->at_value) {
-        top->at_value = true;
-        return take_key(scan, (const char *)event->data.scalar.value, err);
-    }
-    take_value(scan, size, event);
-    value_ended(scan);
-    return 0;
-}
-
-static int take_event(struct scan *scan, size_t size, const yaml_event_t *event, struct error *err) {
-    switch (event->type) {
-    case YAML_STREAM_START_EVENT:
-        if (event->data.stream_start.encoding != YAML_UTF8_ENCODING)
-            return error_set(err, ENOTSUP, "the file is not in UTF-8");
-        return 0;
-    case YAML_DOCUMENT_START_EVENT:
-        if (++scan->documents > 1)
-            return error_set(err, ENOTSUP, "the file holds more than one YAML document");
-        return 0;
-    case YAML_ALIAS_EVENT:
-        take_alias(scan, (const char *)event->data.alias.anchor);
-        return 0;
-    case YAML_SCALAR_EVENT:
-        return take_scalar(scan, size, event, err);
-    case YAML_SEQUENCE_START_EVENT:
-        return open_level(scan, false, event->data.sequence_start.anchor, err);
-    case YAML_MAPPING_START_EVENT:
-        return open_level(scan, true, event->data.mapping_start.anchor, err);
-    case YAML_SEQUENCE_END_EVENT:
-    case YAML_MAPPING_END_EVENT:
-        close_level(scan);
-        return 0;
-    default:
-        return 0;
-    }
-}
-
-static int scan_judge(struct scan *scan, struct error *err) {
-    for (char **anchor = scan->anchors; anchor && *anchor; anchor++)
-        if (strings_contain(scan->aliases, *anchor))
-            scan->refusal = "the service has an anchor that others are made from";
-    if (!scan->refusal && scan->inherited)
-        scan->refusal = "another service extends this one and takes its image";
-    if (!scan->refusal && !scan->found && scan->merged)
-        scan->refusal = "services come out of a merge key";
-    if (!scan->refusal && scan->found && !scan->has_image && (scan->ours.merge || scan->merged))
-        scan->refusal = "it comes out of a merge key";
-    if (!scan->refusal && scan->found && !scan->has_image && scan->ours.extends)
-        scan->refusal = "it comes from the service that this one extends";
-    if (scan->refusal)
-        return error_set(err, ENOTSUP, "the image of the service \"%s\" cannot be changed in place: %s",
-                         scan->service, scan->refusal);
-    if (!scan->found)
-        return error_set(err, ENOENT, "there is no service \"%s\"", scan->service);
-    if (!scan->has_image)
-        return error_set(err, ENOENT, "the service \"%s\" names no image", scan->service);
-    return 0;
-}
-
-int image_scalar_find(const char *text, size_t size, const char *service, struct image_scalar *ret,
-                      struct error *err) {
-    if (size > TEXT_LIMIT)
-        return error_set(err, EFBIG, "the file is larger than %zu bytes", TEXT_LIMIT);
-    struct scan *scan = xcalloc(1, sizeof(*scan));
-    scan->text = text;
-    scan->service = service;
-    yaml_parser_t parser;
-    parser_begin(&parser, text, size);
-    int r = 0;
-    for (bool ended = false; r >= 0 && !ended;) {
-        yaml_event_t event;
-        r = parser_next(&parser, &event, err);
-        if (r < 0)
-            break;
-        ended = event.type == YAML_STREAM_END_EVENT;
-        r = take_event(scan, size, &event, err);
-        yaml_event_delete(&event);
-    }
-    yaml_parser_delete(&parser);
-    if (r >= 0)
-        r = scan_judge(scan, err);
-    if (r >= 0) {
-        *ret = scan->image;
-        scan->image.value = NULL;
-    }
-    scan_done(scan);
-    free(scan);
-    return r;
 }
 
 static bool texts_equal(const unsigned char *a, const unsigned char *b) {
@@ -373,8 +275,8 @@ int image_scalar_check(const char *before, size_t before_size, const struct imag
         } else {
             ended = old_event.type == YAML_STREAM_END_EVENT;
             bool ours = old_event.type == YAML_SCALAR_EVENT &&
-                        byte_offset(before, before_size, old_event.start_mark.index) == scalar->start &&
-                        old_event.end_mark.index > old_event.start_mark.index;
+                        old_event.end_mark.index > old_event.start_mark.index &&
+                        byte_offset(before, before_size, old_event.end_mark.index) == scalar->end;
             same = events_equal(&old_event, &new_event, ours) &&
                    (!ours || string_equal((const char *)new_event.data.scalar.value, image));
         }

@@ -27,6 +27,7 @@ void pin_done(struct pin *pin) {
     free(pin->image);
     free(pin->transaction);
     free(pin->was);
+    strings_free(pin->sharers);
     *pin = (struct pin){ 0 };
 }
 
@@ -54,10 +55,15 @@ char *pin_local_digest(const struct reference *reference) {
  * our comment stand. */
 static bool is_pin_of(const char *value, const char *was) {
     _cleanup_reference_ struct reference pin = { 0 }, original = { 0 };
-    if (reference_parse(value, &pin, NULL) < 0 || reference_parse(was, &original, NULL) < 0 ||
-        !string_equal(pin.host, original.host) || !string_equal(pin.path, original.path))
+    if (reference_parse(value, &pin, NULL) < 0)
         return false;
     _cleanup_free_ char *local = pin_local_digest(&pin);
+    size_t fixed = strcspn(was, "$");
+    if (was[fixed]) /* what the variables were then is not known any more: what comes before them stands */
+        return (local || *pin.digest) && strncmp(value, was, fixed) == 0;
+    if (reference_parse(was, &original, NULL) < 0 || !string_equal(pin.host, original.host) ||
+        !string_equal(pin.path, original.path))
+        return false;
     return local || (*pin.digest && string_equal(pin.tag, original.tag));
 }
 
@@ -77,7 +83,7 @@ static void comment_read(const char *text, size_t size, const struct image_scala
     while (was_end < size && text[was_end] && !strchr(word_end, text[was_end]))
         was_end++;
     _cleanup_free_ char *image = xstrndup(text + was, was_end - was);
-    if (!image_is_reference(image))
+    if (!image_is_template(image))
         return;
     ret->transaction = xstrndup(text + id, id_end - id);
     ret->stale = !is_pin_of(scalar->value, image);
@@ -99,7 +105,7 @@ int pins_read(const char *text, size_t size, const char *service, struct pin *re
         return r;
     struct comment comment;
     comment_read(text, size, &scalar, &comment);
-    *ret = (struct pin){ .image = scalar.value };
+    *ret = (struct pin){ .image = scalar.value, .sharers = scalar.sharers };
     if (comment.stale) {
         comment_done(&comment);
         return 0;
@@ -153,7 +159,7 @@ int pins_edit(const char *text, size_t size, const char *service, const char *im
 
 int pins_remove(const char *text, size_t size, const char *service, const char *image, char **ret,
                 size_t *ret_size, struct error *err) {
-    if (image && !image_is_reference(image))
+    if (image && !image_is_template(image))
         return error_set(err, EINVAL, "\"%s\" is no image reference", image);
     struct image_scalar scalar;
     int r = image_scalar_find(text, size, service, &scalar, err);

@@ -9,9 +9,14 @@
  * both back, so that the file is byte for byte what it was. These functions know one text; what Compose makes
  * of all files together is checked by the caller with `docker compose config`.
  *
- * -ENOTSUP with the reason is the sign for the other way, an override file beside it: the scalar comes out of
- * a variable, an anchor, an alias, a merge key or another service, or is spelled in a way that could not be
- * put back byte for byte.
+ * A scalar with variables ("app:${TAG:-1}") is pinned as a whole, and comes back as a whole: what it stands
+ * for is Compose's to say (compose_interpolate()).
+ *
+ * The scalar that decides may stand elsewhere in the text: behind an alias, in a mapping that is merged in,
+ * at a service that is extended. It is changed there, for whoever shares it: see struct pin.
+ *
+ * -ENOTSUP with the reason: it comes from another file, other values than images are made from it, or it is
+ * spelled in a way that could not be put back byte for byte.
  */
 
 #include <stddef.h>
@@ -21,11 +26,12 @@
 
 /* What a text says about one service. */
 struct pin {
-    char *image; /* the value of services.SERVICE.image */
+    char *image; /* the value of services.SERVICE.image, as it is written */
     /* Of the comment of ours behind it; NULL without one, and where the value is no longer that image with a
      * digest, or its local name: somebody has written another one beside our comment. */
     char *transaction; /* its id */
     char *was;         /* the image that the comment names */
+    char **sharers; /* other services of the text that take their image from this very scalar; NULL: none */
 };
 void pin_done(struct pin *pin);
 #define _cleanup_pin_ __attribute__((cleanup(pin_done)))

@@ -15,6 +15,7 @@
 #include "watchdog/transaction/apart.h"
 #include "watchdog/transaction/inspect.h"
 #include "watchdog/transaction/old-images.h"
+#include "watchdog/transaction/resolve.h"
 #include "watchdog/transaction/strays.h"
 
 #define LOOK_TIME (2 * USEC_PER_MINUTE)
@@ -84,7 +85,7 @@ static int aim_service(struct context *context, const struct snapshot *snapshot,
                          service->service);
     r = inspect_image_place(context, service->service, &place, err);
     if (r >= 0)
-        r = reference_parse(place.original, &name, err);
+        r = reference_parse(place.meaning, &name, err);
     if (r < 0)
         return r;
     struct record *record = context->record;
@@ -163,6 +164,8 @@ static int aim(struct context *context, const struct snapshot *snapshot, const s
         r = strays_refuse(project, context->compose, context_deadline(context, CALL_TIME), err);
     for (size_t i = 0; r >= 0 && i < record->services_count; i++)
         r = aim_service(context, snapshot, &record->services[i], err);
+    if (r >= 0)
+        r = resolve_check_sharers(context, err);
     for (size_t i = 0; r >= 0 && i < record->databases_count; i++)
         r = aim_database(snapshot, made, &record->databases[i], err);
     if (r < 0)

@@ -94,6 +94,15 @@ static void look_at_pin(struct looks *looks, const struct record_service *servic
     if (inspect_image_place(looks->context, service->service, &place, &err) >= 0) {
         if (!place.followed)
             look_at_name(looks, service);
+        for (char **sharer = place.sharers; sharer && *sharer; sharer++) {
+            const struct record_service *other = record_service(looks->context->record, *sharer);
+            if (other && (other->database || !string_equal(other->image_id, service->image_id)))
+                FIND(looks, "pins", false, false,
+                     "type `docker compose up -d` first, or give them lines of their own",
+                     "services \"%s\" and \"%s\" take their image from the same line of \"%s\", but do not "
+                     "run the same one",
+                     service->service, *sharer, place.path);
+        }
         return;
     }
     FIND(looks, "pins", false, false, "write the image as a plain `image: name:tag` in one Compose file",

@@ -76,18 +76,21 @@ static int fill_service(struct context *context, const struct project *project, 
     return fill_image(context, to, err);
 }
 
-/* Where a pin names an image that only this host knows, tag and digest are those that it stands for. */
-static void fill_local_pin(struct context *context, struct record_service *service) {
+/* What a pin stands for: the tag that its original names now, and where it names an image that only this host
+ * knows the digest of that. */
+static void fill_pin(struct context *context, struct record_service *service) {
     _cleanup_reference_ struct reference name = { 0 };
     _cleanup_image_place_ struct image_place place = { 0 };
     if (service->database || !service->tag || reference_parse(service->tag, &name, NULL) < 0)
         return;
     _cleanup_free_ char *digest = pin_local_digest(&name);
-    if (!digest || inspect_image_place(context, service->service, &place, NULL) < 0)
+    if ((!digest && !strstr(service->image, "@sha256:")) ||
+        inspect_image_place(context, service->service, &place, NULL) < 0 || !place.followed)
         return;
     free(service->tag);
-    service->tag = tag_of(place.original);
-    replace_string(service->digest, take_ptr(digest));
+    service->tag = tag_of(place.meaning);
+    if (digest)
+        replace_string(service->digest, take_ptr(digest));
 }
 
 static int fill_services(struct context *context, const struct project *project, struct error *err) {
@@ -101,7 +104,7 @@ static int fill_services(struct context *context, const struct project *project,
         int r = fill_service(context, project, &project->services[i], container, service, err);
         if (r < 0)
             return r;
-        fill_local_pin(context, service);
+        fill_pin(context, service);
         if (service->database) {
             replace_string(record->database_container, xstrdup(container->id));
             replace_string(record->database_image_id, xstrdup(container->image_id));
@@ -299,6 +302,8 @@ void image_place_done(struct image_place *place) {
     free(place->path);
     free(place->value);
     free(place->original);
+    free(place->meaning);
+    strings_free(place->sharers);
     *place = (struct image_place){ 0 };
 }
 
@@ -311,8 +316,19 @@ static int fill_place(struct context *context, const char *service, const char *
         return r;
     bool ours = r > 0 || pin->was;
     *ret = (struct image_place){ .path = xstrdup(path), .value = xstrdup(pin->image) };
+    for (char **sharer = pin->sharers; sharer && *sharer; sharer++)
+        strings_append(&ret->sharers, *sharer);
     ret->original = original ? take_ptr(original) : xstrdup(ours ? pin->was : pin->image);
-    ret->followed = !strstr(ret->original, "@sha256:");
+    if (strchr(ret->original, '$'))
+        r = compose_interpolate(context->compose, ret->original, context_deadline(context, CALL_TIME),
+                                &ret->meaning, err);
+    else
+        ret->meaning = xstrdup(ret->original);
+    if (r < 0) {
+        image_place_done(ret);
+        return r;
+    }
+    ret->followed = !strstr(ret->meaning, "@sha256:");
     return 0;
 }
 

@@ -21,6 +21,8 @@ struct image_place {
     char *path;     /* the last Compose file in force that says it */
     char *value;    /* the scalar now */
     char *original; /* what the user wrote: the same, or what a pin of ours replaced */
+    char *meaning;  /* of @original: it may hold variables */
+    char **sharers; /* services that take their image from the same scalar; NULL: none */
     bool followed;  /* it is a tag, or our pin of one: a digest that the user wrote himself is held */
 };
 void image_place_done(struct image_place *place);

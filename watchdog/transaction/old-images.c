@@ -112,11 +112,12 @@ static int add_pin(struct context *context, const struct record_service *service
     if (r < 0)
         return r;
     record->pins = xrealloc(record->pins, record->pins_count + 1, sizeof(*record->pins));
-    record->pins[record->pins_count++] = (struct record_pin){ .service = xstrdup(service->service),
-                                                              .path = take_ptr(place.path),
-                                                              .before = xstrdup(place.value),
-                                                              .candidate = take_ptr(place.original),
-                                                              .old = xstrdup(place.value) };
+    record->pins[record->pins_count++] =
+        (struct record_pin){ .service = xstrdup(service->service),
+                             .path = take_ptr(place.path),
+                             .before = xstrdup(place.value),
+                             .candidate = take_ptr(place.original),
+                             .old = xstrdup(strchr(place.value, '$') ? service->image : place.value) };
     return 0;
 }
 

@@ -33,7 +33,7 @@ static int add_pin(struct context *context, const struct record_service *service
                    const struct image_place *place, struct error *err) {
     struct record *record = context->record;
     _cleanup_reference_ struct reference reference = { 0 };
-    int r = reference_parse(place->original, &reference, err);
+    int r = reference_parse(place->meaning, &reference, err);
     if (r < 0)
         return r;
     record->pins = xrealloc(record->pins, record->pins_count + 1, sizeof(*record->pins));
@@ -73,6 +73,36 @@ static int resolve_service(struct context *context, struct record_service *servi
     return add_pin(context, service, &place, err);
 }
 
+static const struct record_pin *pin_of(const struct record *record, const char *service) {
+    for (size_t i = 0; i < record->pins_count; i++)
+        if (string_equal(record->pins[i].service, service))
+            return &record->pins[i];
+    return NULL;
+}
+
+/* A service without a container is no matter: what it would be made from is its siblings' image. */
+static int check_pin(struct context *context, const struct record_pin *pin, struct error *err) {
+    _cleanup_image_place_ struct image_place place = { 0 };
+    int r = inspect_image_place(context, pin->service, &place, err);
+    for (char **sharer = place.sharers; r >= 0 && sharer && *sharer; sharer++) {
+        const struct record_pin *other = pin_of(context->record, *sharer);
+        if (record_service(context->record, *sharer) && (!other || !string_equal(other->old, pin->old)))
+            r = error_set(err, ENOTSUP,
+                          "services \"%s\" and \"%s\" take their image from the same line of \"%s\", but do "
+                          "not run the "
+                          "same one: type `docker compose up -d` first, or give them lines of their own",
+                          pin->service, *sharer, pin->path);
+    }
+    return r;
+}
+
+int resolve_check_sharers(struct context *context, struct error *err) {
+    int r = context_open_compose(context, err);
+    for (size_t i = 0; r >= 0 && i < context->record->pins_count; i++)
+        r = check_pin(context, &context->record->pins[i], err);
+    return r;
+}
+
 int resolve_candidate(struct context *context, struct error *err) {
     struct record *record = context->record;
     size_t changes = 0;
@@ -91,6 +121,9 @@ int resolve_candidate(struct context *context, struct error *err) {
         return r;
     if (changes == 0)
         return 1;
+    r = resolve_check_sharers(context, err);
+    if (r < 0)
+        return r == -ENOTSUP ? 2 : r;
     if (record->again)
         return 0;
     _cleanup_free_ char *id = NULL, *reason = NULL;

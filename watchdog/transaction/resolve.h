@@ -11,3 +11,7 @@
  * cannot be reached).
  */
 int resolve_candidate(struct context *context, struct error *err);
+
+/* Services that take their image from one scalar can only be pinned to one image: 0, or -ENOTSUP with those
+ * that cannot. */
+int resolve_check_sharers(struct context *context, struct error *err);

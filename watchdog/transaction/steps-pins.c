@@ -27,10 +27,14 @@ static int verify(struct context *context, const char *(*of)(const struct record
         r = compose_config(context->compose, context_deadline(context, CALL_TIME), &config, err);
     for (size_t i = 0; r >= 0 && i < record->pins_count; i++) {
         const json_t *service = json_object_get(json_object_get(config, "services"), record->pins[i].service);
-        const char *image = json_get_string(service, "image", "");
-        if (!string_equal(image, of(&record->pins[i])))
+        const char *image = json_get_string(service, "image", ""), *wanted = of(&record->pins[i]);
+        _cleanup_free_ char *meaning = NULL;
+        if (strchr(wanted, '$'))
+            r = compose_interpolate(context->compose, wanted, context_deadline(context, CALL_TIME), &meaning,
+                                    err);
+        if (r >= 0 && !string_equal(image, meaning ? meaning : wanted))
             r = error_set(err, EPROTO, "service \"%s\": Compose sees the image \"%s\", expected \"%s\"",
-                          record->pins[i].service, image, of(&record->pins[i]));
+                          record->pins[i].service, image, meaning ? meaning : wanted);
     }
     return r;
 }
@@ -114,7 +118,9 @@ static int put_back(struct context *context, const struct record_pin *pin, struc
         return pins_write(pin->path, original, original_size, err);
     record_note(context->record, "\"%s\" was edited meanwhile: only the image of service \"%s\" was put back",
                 pin->path, pin->service);
-    r = pins_file_edit(pin->path, pin->service, pin->before, context->record->id, err);
+    r = strchr(pin->before, '$')
+            ? pins_file_remove(pin->path, pin->service, pin->before, err)
+            : pins_file_edit(pin->path, pin->service, pin->before, context->record->id, err);
     return r < 0 ? r : 0;
 }
 
