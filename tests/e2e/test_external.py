@@ -179,7 +179,7 @@ def test_programs_of_an_image(program, server, hosted):
     assert refused.code == REFUSED and "docker pull 127.0.0.1:5000/qaid/nothing:1" in refused.output + refused.errors, refused
 
 
-@pytest.mark.parametrize("phase", ["backup", "freeze", "watch", "undo-data"])
+@pytest.mark.parametrize("phase", ["undo-data", "backup", "freeze", "watch"])
 def test_killed_and_recovered(program, server, hosted, phase):
     before = take(hosted)
     release("all", "1.3.0-login-500")

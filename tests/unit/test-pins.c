@@ -162,7 +162,7 @@ static void an_image_that_comes_from_elsewhere_in_the_file_is_pinned_there(void 
         { "x: &w {image: " OLD "}\nservices:\n  web: *w\n  b: *w\n", "x: &w {image: " NEW "}\n", "b" },
         { "x: &s {web: {image: " OLD "}}\nservices: *s\n", "x: &s {web: {image: " NEW "}}\n", "" },
         { "x: &w\n  image: " OLD "\nservices:\n  web:\n    <<: *w\n    tty: true\n  b:\n    <<: [*w]\n  c:\n "
-                                 "   <<: *w\n    image: c:1\n",
+          "   <<: *w\n    image: c:1\n",
           "  image: " NEW COMMENT "\n", "b" },
         { "x: &a {image: a:1}\ny: &b\n  image: " OLD "\nservices:\n  web:\n    <<: [*b, *a]\n",
           "  image: " NEW COMMENT "\n", "" },
