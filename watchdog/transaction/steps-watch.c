@@ -302,14 +302,14 @@ static int decide(struct window *window, struct probe_round *round, bool *ret_ov
     return 0;
 }
 
-/* Until the next round: an event of Docker, the end of `up`, or the time. Before the first pass users are
- * shut out: no longer than the wrong answers of what has started need to be believed. */
 /* Before the first pass each moment counts, but an application that is starting needs the processor too: half
  * of the time is its own. */
 static usec_t eager_interval(const struct window *window) {
     return window->took > EAGER_INTERVAL ? window->took : EAGER_INTERVAL;
 }
 
+/* Until the next round: an event of Docker, the end of `up`, or the time. Before the first pass users are
+ * shut out: no longer than the wrong answers of what has started need to be believed. */
 static void wait_for_next(struct window *window) {
     struct context *context = window->context;
     const struct verdict_memory *memory = &window->memory;
