@@ -10,6 +10,7 @@
 #include "probes/look.h"
 #include "watchdog/base/memory.h"
 #include "watchdog/base/sandbox.h"
+#include "watchdog/config/database-url.h"
 #include "watchdog/config/credentials.h"
 #include "watchdog/config/settings.h"
 #include "watchdog/docker/engine.h"
@@ -104,6 +105,8 @@ void look_confine(struct look_job *job) {
     for (size_t i = 0; i < job->set->count; i++)
         if (is_in_lane(job, i) && job->set->probes[i].kind->files)
             job->set->probes[i].kind->files(&job->set->probes[i], &readable);
+    if (job->view->settings->database.url)
+        database_url_files(job->view->settings->database.url, &readable);
     forget(job);
     const struct sandbox sandbox = { .kind = kind_of(job),
                                      .socket =

@@ -1,6 +1,8 @@
 """A database that is no service of the project: another server, with TLS, and a role that is no superuser."""
 
+import os
 import signal
+import time
 from contextlib import contextmanager
 
 import pytest
@@ -115,6 +117,35 @@ def test_a_server_that_cannot_prove_who_it_is_gets_no_password(program, server, 
     found = findings(program, "database-tls")
     assert not found["database-tls"]["ok"] and found["database-tls"]["advisory"] and "sslmode=verify-full" in found["database-tls"]["cure"]
     (hosted.directory / "other.crt").unlink()
+
+
+def test_check_knows_who_else_is_there_and_what_a_variable_means_to_others(program, server, hosted):
+    """A session on the server's own host, of somebody else; a service that a shell's own variable has brought up."""
+    session = server.connect(DATABASE)
+    found = findings(program, "database-sessions")["database-sessions"]
+    assert not found["ok"] and "admin from 127.0.0.1" in found["sentence"], found
+    session.close()
+    assert findings(program, "database-sessions")["database-sessions"]["ok"]
+    release("server", "1.2.3")
+    run("docker", "compose", "up", "-d", "--wait", cwd=hosted.directory, env={**os.environ, "RELEASE": "1.2.3"}, timeout=120)
+    record = program.upgrade(REFUSED)
+    assert "clean shell" in record["reason"] and "/server:1.2.3" in record["reason"], record["reason"]
+    hosted.compose("up", "-d", "--wait", timeout=120)
+    assert program("check").code == DONE
+
+
+def test_a_failover_in_the_window_is_not_held_against_a_good_release(program, server, hosted):
+    release("all", "1.3.0")
+    program.set("Duration", "20s")
+    upgrade = program.start("upgrade", options=["--json"])
+    assert upgrade.wait_for_phase("watch")
+    hosted.wait_until_serving(60)
+    server.stop("immediate")
+    time.sleep(4)
+    server.start()
+    result = upgrade.wait()
+    assert result.code == DONE and result.json["outcome"] == "upgraded", result
+    assert program("rollback", "--yes", "--here").code == ROLLED_BACK
 
 
 def test_a_good_release_and_back_again(program, server, hosted):

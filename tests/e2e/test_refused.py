@@ -128,3 +128,13 @@ def test_a_database_that_is_not_there(application, program, key, value):
         result = program("upgrade")
         assert result.code == checked.code, result
         assert value in result.output + result.errors
+
+
+def test_an_address_that_leads_to_a_service_of_the_project(application, program):
+    """It would be stopped with the others, and be what everything waits for."""
+    release("all", "1.3.0")
+    address = f"postgresql://qaid@{application.database_address()}/qaid?sslmode=disable"
+    program.configure(("Service=postgres\nName=qaid\nUser=qaid\n", f"Url={address}\n"), ("Ignore=volume:caddy-data\n", "Ignore=volume:caddy-data\nIgnore=volume:pgdata\n"))
+    application.write_secret(application.config_directory / "credentials" / application.name / "database-password", application.password)
+    with untouched(application):
+        refuse(program, "a container of this very project")

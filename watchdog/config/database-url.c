@@ -72,7 +72,8 @@ static int take_option(struct database_url *url, const PQconninfoOption *option,
     return 0;
 }
 
-static bool is_here(const char *host) {
+static bool is_here(const struct database_url *url) {
+    const char *address = database_url_parameter(url, "hostaddr"), *host = address ? address : url->host;
     return *host == '/' || *host == '@' || string_equal(host, "localhost") || string_equal(host, "::1") ||
            string_starts_with(host, "127.");
 }
@@ -116,7 +117,7 @@ static int check(struct database_url *url, struct error *err) {
                          "the address names several hosts, expected the one that can be written to");
     if (!url->port)
         url->port = xstrdup("5432");
-    set_default(url, "sslmode", is_here(url->host) ? "prefer" : "verify-full");
+    set_default(url, "sslmode", is_here(url) ? "prefer" : "verify-full");
     const char *mode = database_url_parameter(url, "sslmode");
     if (string_starts_with(mode, "verify-"))
         set_default(url, "sslrootcert", SYSTEM_CERTIFICATES);
@@ -149,9 +150,23 @@ int database_url_parse(const char *text, struct database_url *ret, struct error 
     return 0;
 }
 
+void database_url_files(const char *text, char ***files) {
+    static const char *const keywords[] = { "sslrootcert", "sslcert", "sslkey", "sslcrl", "sslcrldir" };
+    _cleanup_database_url_ struct database_url url = { 0 };
+    if (database_url_parse(text, &url, NULL) < 0)
+        return;
+    if (*url.host == '/')
+        strings_append(files, url.host);
+    for (size_t i = 0; i < ELEMENTS(keywords); i++) {
+        const char *path = database_url_parameter(&url, keywords[i]);
+        if (path && *path == '/' && !strings_contain(*files, path))
+            strings_append(files, path);
+    }
+}
+
 char *database_url_weakness(const struct database_url *url) {
     const char *mode = database_url_parameter(url, "sslmode");
-    if (is_here(url->host) || string_equal(mode, "verify-full"))
+    if (is_here(url) || string_equal(mode, "verify-full"))
         return NULL;
     if (string_equal(mode, "verify-ca"))
         return xasprintf("sslmode=verify-ca does not look whether the certificate is that of \"%s\"",

@@ -28,6 +28,8 @@ void database_url_done(struct database_url *url);
 
 /* A value of @parameters, NULL where there is none. */
 const char *database_url_parameter(const struct database_url *url, const char *keyword);
+/* Adds the files and directories of this host that the address @url names. */
+void database_url_files(const char *url, char ***files);
 /* Whether somebody on the way could read along or take the server's place: a sentence for a person, NULL: no.
  * Owned by the caller. */
 char *database_url_weakness(const struct database_url *url);

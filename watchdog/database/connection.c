@@ -149,9 +149,10 @@ int connection_open(const struct connection_target *target, usec_t deadline, PGc
         int ready = poll(&socket, 1, deadline_poll(deadline));
         if (ready == 0 && deadline_left(deadline) == 0) {
             *ret_refusal = REFUSAL_FINAL;
-            return error_set(err, ETIME,
-                             "it did not answer in time (connecting to a database waits while it "
-                             "is being cloned)");
+            return error_set(err, ETIME, "it did not answer in time (%s)",
+                             target->parameters
+                                 ? "is there a firewall on the way, or is the database being cloned?"
+                                 : "connecting to a database waits while it is being cloned");
         }
         if (ready > 0)
             status = PQconnectPoll(connection);

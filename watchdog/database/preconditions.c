@@ -187,12 +187,15 @@ static int look_schedulers(struct looks *looks, struct error *err) {
 /* Others in the same database lose what they write, when a rollback comes. */
 static int look_sessions(struct looks *looks, struct error *err) {
     static const char query[] =
-        "SELECT DISTINCT format('%s from %s%s in %s', a.usename, host(a.client_addr),"
+        "SELECT DISTINCT format('%s from %s%s in %s', a.usename, coalesce(host(a.client_addr), 'a socket'),"
         " ' with ' || nullif(a.application_name, ''), a.datname) FROM pg_stat_activity a"
-        " WHERE a.datid = ANY ($1::oid[]) AND a.client_addr IS NOT NULL AND a.pid <> pg_backend_pid()"
+        " WHERE a.datid = ANY ($1::oid[]) AND a.backend_type = 'client backend' AND a.pid <> pg_backend_pid()"
         " AND left(a.application_name, 16) <> 'upgrade-watchdog'"
-        " AND NOT a.client_addr <<= '127.0.0.0/8' AND a.client_addr <> '::1'"
-        " AND NOT host(a.client_addr) = ANY ($2::text[]) ORDER BY 1";
+        " AND ($3 OR NOT coalesce(a.client_addr <<= '127.0.0.0/8' OR a.client_addr = '::1', true))"
+        " AND NOT coalesce(host(a.client_addr) = ANY ($2::text[]), false) ORDER BY 1";
+    /* what comes from inside of the database's container is its health check, from inside of another host
+     * somebody's */
+    const char *elsewhere = server_parameters(looks->server) ? "true" : "false";
     if (!looks->addresses)
         return 0;
     _cleanup_free_ char *blind = NULL;
@@ -210,7 +213,8 @@ static int look_sessions(struct looks *looks, struct error *err) {
     }
     _cleanup_result_ PGresult *result = NULL;
     _cleanup_free_ char *joined = strings_join(looks->addresses, ","), *list = xasprintf("{%s}", joined);
-    r = server_query(looks->connection, looks->deadline, &result, err, query, SQL_VALUES(looks->oids, list));
+    r = server_query(looks->connection, looks->deadline, &result, err, query,
+                     SQL_VALUES(looks->oids, list, elsewhere));
     if (r < 0)
         return r;
     _cleanup_buffer_ struct buffer found = { 0 };

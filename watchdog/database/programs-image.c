@@ -8,7 +8,7 @@
 #include "watchdog/docker/container.h"
 #include "watchdog/docker/exec.h"
 
-#define LIFE "3600" /* seconds: it goes by itself, should we not come to it */
+#define LIFE_AFTER (10 * USEC_PER_MINUTE) /* it goes by itself, should we not come to it */
 #define REMOVE_TIME (30 * USEC_PER_SEC)
 
 void programs_image_new(struct engine *engine, const char *image, const char *id, char **files,
@@ -40,7 +40,9 @@ void programs_image_free(struct programs_image *image) {
 
 /* The host's network, since the address is one as the host knows it; a process that does nothing, which the
  * programs are run beside. */
-static json_t *configuration(const struct programs_image *image) {
+static json_t *configuration(const struct programs_image *image, usec_t deadline) {
+    usec_t life = deadline == USEC_INFINITY ? USEC_PER_DAY : deadline_left(deadline) + LIFE_AFTER;
+    _cleanup_free_ char *seconds = xasprintf("%llu", (unsigned long long)(life / USEC_PER_SEC));
     json_t *binds = json_array();
     for (char **file = image->files; file && *file; file++) {
         _cleanup_free_ char *bind = xasprintf("%s:%s:ro", *file, *file);
@@ -48,7 +50,7 @@ static json_t *configuration(const struct programs_image *image) {
     }
     json_t *config =
         json_pack("{s:s, s:[s], s:[s], s:s, s:{s:s}, s:{s:s, s:b, s:b, s:o}}", "Image", image->image,
-                  "Entrypoint", "sleep", "Cmd", LIFE, "User", "0", "Labels", DOCKER_LABEL, image->id,
+                  "Entrypoint", "sleep", "Cmd", seconds, "User", "0", "Labels", DOCKER_LABEL, image->id,
                   "HostConfig", "NetworkMode", "host", "AutoRemove", 1, "Init", 1, "Binds", binds);
     if (!config)
         abort();
@@ -58,7 +60,7 @@ static json_t *configuration(const struct programs_image *image) {
 static int bring_up(struct programs_image *image, usec_t deadline, struct error *err) {
     if (image->container)
         return 0;
-    _cleanup_json_ json_t *config = configuration(image);
+    _cleanup_json_ json_t *config = configuration(image, deadline);
     int r = engine_create(image->engine, NULL, config, deadline, &image->container, err);
     if (r == -ENOENT)
         return error_set(err, ENOMEDIUM, "the image \"%s\" of Programs= is not there; type `docker pull %s`",

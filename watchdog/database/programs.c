@@ -73,23 +73,6 @@ void programs_new(struct engine *engine, const struct container *database, struc
     (*ret)->container = xstrdup(database->id);
 }
 
-/* What an address names of this host: an image does not have it. */
-static char **files_of(const char *text) {
-    static const char *const keywords[] = { "sslrootcert", "sslcert", "sslkey", "sslcrl", "sslcrldir" };
-    _cleanup_database_url_ struct database_url url = { 0 };
-    char **files = NULL;
-    if (database_url_parse(text, &url, NULL) < 0)
-        return NULL;
-    if (*url.host == '/')
-        strings_append(&files, url.host);
-    for (size_t i = 0; i < ELEMENTS(keywords); i++) {
-        const char *path = database_url_parameter(&url, keywords[i]);
-        if (path && *path == '/' && !strings_contain(files, path))
-            strings_append(&files, path);
-    }
-    return files;
-}
-
 void programs_new_external(const struct settings *settings, struct engine *engine, const char *id,
                            struct programs **ret) {
     const char *where = settings->database.programs;
@@ -99,7 +82,9 @@ void programs_new_external(const struct settings *settings, struct engine *engin
         (*ret)->wanted = xasprintf("%s/", where);
     } else if (where) {
         (*ret)->runner = programs_run_in_image;
-        programs_image_new(engine, where, id, files_of(settings->database.url), &(*ret)->image);
+        char **files = NULL; /* an image does not have them */
+        database_url_files(settings->database.url, &files);
+        programs_image_new(engine, where, id, files, &(*ret)->image);
         (*ret)->context = (*ret)->image;
     }
 }
@@ -146,6 +131,10 @@ static char *connection_string(const struct programs *programs, const struct ser
         connection_value(&string, "host", host);
     for (char *const *at = entry->external ? server_parameters(server) : NULL; at && *at; at += 2)
         connection_value(&string, at[0], at[1]);
+    static const char *const lasting[] = { "keepalives_idle", "10",         "tcp_user_timeout",
+                                           "30000",           "gssencmode", "disable" };
+    for (size_t i = 0; entry->external && i < ELEMENTS(lasting); i += 2)
+        connection_value(&string, lasting[i], lasting[i + 1]);
     connection_value(&string, "port", server_port(server));
     connection_value(&string, "user", server_user(server));
     connection_value(&string, "dbname", database);
@@ -291,7 +280,16 @@ static int try_version(struct programs *programs, struct server *server, const c
     line[strcspn(line, "\n")] = '\0';
     text.text = line;
     const char *parenthesis = strchr(line, ')');
-    if (!parenthesis || sscanf(parenthesis, ") %d", &found) != 1 || found < major) {
+    if (!parenthesis || sscanf(parenthesis, ") %d", &found) != 1)
+        found = 0;
+    /* pg_restore 17 sets transaction_timeout, which an older server does not know */
+    if (found >= 17 && major < 17)
+        strings_appendf(tried,
+                        "%spg_dump is \"%s\", whose pg_restore does not get on with a server of version %d",
+                        directory, line, major);
+    if (found >= 17 && major < 17)
+        return 0;
+    if (found < major) {
         strings_appendf(tried, "%spg_dump is \"%s\", older than the server (%d)", directory, line, major);
         return 0;
     }

@@ -34,8 +34,8 @@ struct programs;
 void programs_new(struct engine *engine, const struct container *database, struct programs **ret);
 /* For an external server, as [Database] Programs= says: of a directory of this host, of this host's
  * PostgreSQL packages and PATH, or of an image: then in a container of ours on the host's network, labelled
- * @id, which is made at the first call and goes with @ret (or by itself after an hour). @engine must outlive
- * it. */
+ * @id, which is made at the first call and goes with @ret (or by itself, when the first call's time is long
+ * over). @engine must outlive it. */
 void programs_new_external(const struct settings *settings, struct engine *engine, const char *id,
                            struct programs **ret);
 /* By another runner. */

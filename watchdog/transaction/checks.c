@@ -88,15 +88,32 @@ static void look_at_name(struct looks *looks, const struct record_service *servi
         FIND(looks, "images", false, false, "type `docker compose up -d` first", "%s", error_text(&err));
 }
 
+/* A variable that was only there in the shell that brought the service up: to anybody else, and to this
+ * program, the files mean another image, which may well be an older one. */
+static void look_at_variables(struct looks *looks, const struct record_service *service,
+                              const struct image_place *place) {
+    const struct container *container = project_container(looks->project, service->service);
+    if (!container || !strchr(place->value, '$') ||
+        string_equal(container->image_reference, service->image) ||
+        strstr(container->image_reference, "@sha256:"))
+        return;
+    FIND(looks, "pins", false, false,
+         "write the variable into .env as it is meant, and type `docker compose up -d`",
+         "service \"%s\" was made from \"%s\", but its \"%s\" means \"%s\" in a clean shell",
+         service->service, container->image_reference, place->value, service->image);
+}
+
 static void look_at_pin(struct looks *looks, const struct record_service *service) {
     _cleanup_image_place_ struct image_place place = { 0 };
     _cleanup_error_ struct error err = ERROR_NONE;
     if (inspect_image_place(looks->context, service->service, &place, &err) >= 0) {
         if (!place.followed)
             look_at_name(looks, service);
+        look_at_variables(looks, service, &place);
         for (char **sharer = place.sharers; sharer && *sharer; sharer++) {
             const struct record_service *other = record_service(looks->context->record, *sharer);
-            if (other && (other->database || !string_equal(other->image_id, service->image_id)))
+            if (other && inspect_is_placed(looks->context, *sharer, place.path) &&
+                (other->database || !string_equal(other->image_id, service->image_id)))
                 FIND(looks, "pins", false, false,
                      "type `docker compose up -d` first, or give them lines of their own",
                      "services \"%s\" and \"%s\" take their image from the same line of \"%s\", but do not "

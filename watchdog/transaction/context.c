@@ -32,6 +32,7 @@ void context_done(struct context *context) {
     if (context->up.pid)
         process_stop(&context->up, 0);
     context_close_database(context);
+    server_free(context->elsewhere);
     snapshot_free(context->snapshot);
     strings_free(context->before_files);
     compose_free(context->compose);
@@ -50,6 +51,8 @@ void context_forget(void *userdata) {
         explicit_bzero(password, strlen(password));
     server_free(context->server);
     context->server = NULL;
+    server_free(context->elsewhere);
+    context->elsewhere = NULL;
 }
 
 pid_t context_supervisor(const struct context *context) {
@@ -173,7 +176,11 @@ int context_open_maintenance(struct context *context, struct error *err) {
         return r;
     r = server_connect(context->server, NULL, context_deadline(context, CALL_TIME), &context->maintenance,
                        err);
-    return r < 0 ? r : same_cluster(context, err);
+    if (r >= 0)
+        r = same_cluster(context, err);
+    if (r == -ESTALE)
+        context_close_database(context);
+    return r;
 }
 
 static int tell(struct context *context, json_t *message, struct error *err) {

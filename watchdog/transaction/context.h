@@ -35,6 +35,7 @@ struct context {
     struct server *server;
     struct programs *programs;
     PGconn *maintenance;
+    struct server *elsewhere; /* of Url=, for looks at it alone: stays while it is out of reach; NULL: none */
 
     struct snapshot *snapshot; /* of the transaction, once opened */
     char **before_files; /* "ID STARTED" of each container just before the latest file pass; NULL: none yet */

@@ -33,9 +33,14 @@ int external_look(struct context *context, struct finding **findings, size_t *co
     int r = database_url_parse(context->settings->database.url, &url, err);
     if (r >= 0)
         r = server_query(context->maintenance, context_deadline(context, CALL_TIME), &result, err,
-                         "SELECT host(inet_client_addr())", SQL_NONE);
+                         "SELECT host(inet_client_addr()), host(inet_server_addr())", SQL_NONE);
     if (r < 0)
         return r;
+    const char *server = sql_text(result, 0, 1);
+    if (server && strings_contain(*addresses, server) && !string_starts_with(server, "127."))
+        findings_add(findings, count, "database-elsewhere", false, false,
+                     "name it in Service=, in place of Url=: it would be stopped with the others",
+                     "Url= leads to a container of this very project");
     if (sql_text(result, 0, 0))
         strings_append(addresses, sql_text(result, 0, 0));
     look_at_tls(&url, findings, count);

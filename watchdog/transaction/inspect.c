@@ -314,7 +314,8 @@ static int fill_place(struct context *context, const char *service, const char *
     int r = state_find_pin(context->state, service, pin->image, &original, err);
     if (r < 0)
         return r;
-    bool ours = r > 0 || pin->was;
+    /* of a pin whose original has variables the comment alone is no proof: the value may be anybody's */
+    bool ours = r > 0 || (pin->was && (!strchr(pin->was, '$') || !context->state));
     *ret = (struct image_place){ .path = xstrdup(path), .value = xstrdup(pin->image) };
     for (char **sharer = pin->sharers; sharer && *sharer; sharer++)
         strings_append(&ret->sharers, *sharer);
@@ -351,4 +352,9 @@ int inspect_image_place(struct context *context, const char *service, struct ima
         return fill_place(context, service, files[i - 1], &pin, ret, err);
     }
     return error_set(err, ENOENT, "no Compose file in force says which image service \"%s\" has", service);
+}
+
+bool inspect_is_placed(struct context *context, const char *service, const char *path) {
+    _cleanup_image_place_ struct image_place place = { 0 };
+    return inspect_image_place(context, service, &place, NULL) >= 0 && string_equal(place.path, path);
 }

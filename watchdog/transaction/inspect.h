@@ -28,6 +28,9 @@ struct image_place {
 void image_place_done(struct image_place *place);
 #define _cleanup_image_place_ __attribute__((cleanup(image_place_done)))
 
+/* Whether the image of @service is written in the file @path: a later file may have the last word. */
+bool inspect_is_placed(struct context *context, const char *service, const char *path);
+
 /* -ENOTSUP with the reason where it cannot be edited in place, -ENOENT. */
 int inspect_image_place(struct context *context, const char *service, struct image_place *ret,
                         struct error *err);

@@ -10,6 +10,8 @@
 #include "watchdog/base/json.h"
 #include "watchdog/transaction/trouble.h"
 
+#define CALL_TIME (30 * USEC_PER_SEC)
+
 #define BASELINE_LIMIT ((size_t)256 * 1024 * 1024)
 
 static int read_baseline(struct context *context, json_t **ret, struct error *err) {
@@ -57,6 +59,15 @@ static int oldest_start(struct context *context, usec_t *ret, struct error *err)
     return r;
 }
 
+/* What the looks' processes need of Docker and an external server, so that not each of them asks for it. */
+static void know_host(struct context *context) {
+    const char *directory;
+    if (context->engine)
+        engine_root_directory(context->engine, context_deadline(context, CALL_TIME), &directory, NULL);
+    if (context->settings->database.url && !context->elsewhere)
+        server_for_probe(context->settings, NULL, "upgrade-watchdog", "", &context->elsewhere, NULL);
+}
+
 int looks_new(struct context *context, enum looks_release release, struct looks **ret, struct error *err) {
     const struct record *record = context->record;
     _cleanup_looks_ struct looks *looks = xcalloc(1, sizeof(*looks));
@@ -89,6 +100,7 @@ int looks_new(struct context *context, enum looks_release release, struct looks 
     looks->view.forget = context_forget;
     if (release != LOOKS_BASELINE)
         looks->view.look_at_host = trouble_find;
+    know_host(context);
     expect(record, release, looks);
     *ret = take_ptr(looks);
     return 0;

@@ -57,9 +57,13 @@ static const struct field file_fields[] = {
 };
 
 static const struct field pin_fields[] = {
-    MEMBER(struct record_pin, service, FIELD_STRING), MEMBER(struct record_pin, path, FIELD_STRING),
-    MEMBER(struct record_pin, before, FIELD_STRING),  MEMBER(struct record_pin, candidate, FIELD_STRING),
-    MEMBER(struct record_pin, old, FIELD_STRING),     { 0 },
+    MEMBER(struct record_pin, service, FIELD_STRING),
+    MEMBER(struct record_pin, path, FIELD_STRING),
+    MEMBER(struct record_pin, before, FIELD_STRING),
+    MEMBER(struct record_pin, candidate, FIELD_STRING),
+    MEMBER(struct record_pin, meaning, FIELD_STRING),
+    MEMBER(struct record_pin, old, FIELD_STRING),
+    { 0 },
 };
 
 static const struct field database_fields[] = {

@@ -78,6 +78,7 @@ struct record_pin {
     char *path;      /* the file that holds the scalar */
     char *before;    /* the scalar's value at the beginning */
     char *candidate; /* its value for the new release */
+    char *meaning;   /* what that stood for when the registry was asked; NULL: it has no variables */
     char *old;       /* its value that pins the old release */
 };
 

@@ -42,6 +42,7 @@ static int add_pin(struct context *context, const struct record_service *service
                              .path = xstrdup(place->path),
                              .before = xstrdup(place->value),
                              .candidate = xstrdup(place->original),
+                             .meaning = strchr(place->original, '$') ? xstrdup(place->meaning) : NULL,
                              .old = reference_with_digest(&reference, service->digest) };
     return 0;
 }
@@ -86,7 +87,8 @@ static int check_pin(struct context *context, const struct record_pin *pin, stru
     int r = inspect_image_place(context, pin->service, &place, err);
     for (char **sharer = place.sharers; r >= 0 && sharer && *sharer; sharer++) {
         const struct record_pin *other = pin_of(context->record, *sharer);
-        if (record_service(context->record, *sharer) && (!other || !string_equal(other->old, pin->old)))
+        if (record_service(context->record, *sharer) && inspect_is_placed(context, *sharer, pin->path) &&
+            (!other || !string_equal(other->old, pin->old)))
             r = error_set(err, ENOTSUP,
                           "services \"%s\" and \"%s\" take their image from the same line of \"%s\", but do "
                           "not run the "
@@ -123,7 +125,7 @@ int resolve_candidate(struct context *context, struct error *err) {
         return 1;
     r = resolve_check_sharers(context, err);
     if (r < 0)
-        return r == -ENOTSUP ? 2 : r;
+        return r == -ENOTSUP ? 3 : r;
     if (record->again)
         return 0;
     _cleanup_free_ char *id = NULL, *reason = NULL;

@@ -90,12 +90,14 @@ static int by_one_closed(struct context *context, const struct record *closed, c
     int r = retain_files(context, closed, err);
     if (r >= 0)
         r = release_tags(context, closed, removed, err);
-    return r < 0 ? r : retain_databases(context, closed, err);
+    /* a server that does not answer is asked once, not for each of them */
+    return r < 0 || !context->maintenance ? r : retain_databases(context, closed, err);
 }
 
 /* One that cannot be dropped (somebody works in the database) keeps none of the others: the first error is
  * told at the end. */
 static int by_each_closed(struct context *context, char *const *removed, struct error *err) {
+    context_open_maintenance(context, NULL);
     _cleanup_free_ char *path = state_path(context->state, "transactions");
     DIR *directory = opendir(path);
     int r = directory ? 0 : error_errno(err, errno, "cannot read \"%s\"", path);

@@ -28,19 +28,16 @@ static int verify(struct context *context, const char *(*of)(const struct record
     for (size_t i = 0; r >= 0 && i < record->pins_count; i++) {
         const json_t *service = json_object_get(json_object_get(config, "services"), record->pins[i].service);
         const char *image = json_get_string(service, "image", ""), *wanted = of(&record->pins[i]);
-        _cleanup_free_ char *meaning = NULL;
-        if (strchr(wanted, '$'))
-            r = compose_interpolate(context->compose, wanted, context_deadline(context, CALL_TIME), &meaning,
-                                    err);
-        if (r >= 0 && !string_equal(image, meaning ? meaning : wanted))
+        /* what a variable was at the beginning is not known; then it is the user's, as it was */
+        if (!strchr(wanted, '$') && !string_equal(image, wanted))
             r = error_set(err, EPROTO, "service \"%s\": Compose sees the image \"%s\", expected \"%s\"",
-                          record->pins[i].service, image, meaning ? meaning : wanted);
+                          record->pins[i].service, image, wanted);
     }
     return r;
 }
 
 static const char *candidate_of(const struct record_pin *pin) {
-    return pin->candidate;
+    return pin->meaning ? pin->meaning : pin->candidate;
 }
 
 static const char *old_of(const struct record_pin *pin) {
@@ -52,6 +49,7 @@ int step_pins_new(struct context *context, struct error *err) {
     bool written = false;
     for (size_t i = 0; i < record->pins_count; i++) {
         const struct record_pin *pin = &record->pins[i];
+        written = written || pin->meaning; /* the variables, perhaps */
         if (string_equal(pin->before, pin->candidate))
             continue;
         int r = pins_file_remove(pin->path, pin->service, pin->candidate, err);
@@ -79,28 +77,33 @@ static int read_original(struct context *context, const char *path, char **ret, 
     return file_read(AT_FDCWD, copy, FILE_LIMIT, ret, ret_size, err);
 }
 
-/* The text that step_pins_new() makes of the original. */
-static int apply_new(const struct record *record, const char *path, char **text, size_t *size,
-                     struct error *err) {
+/* Whether @now is what step_pins_new() makes of the original, or made of it until it died. */
+static int is_ours(const struct record *record, const char *path, const char *original, size_t original_size,
+                   const char *now, size_t now_size, struct error *err) {
+    _cleanup_free_ char *text = xcalloc(original_size + 1, 1);
+    size_t size = original_size;
+    memcpy(text, original, original_size);
     for (size_t i = 0; i < record->pins_count; i++) {
         const struct record_pin *pin = &record->pins[i];
         char *next = NULL;
         size_t next_size = 0;
         if (!string_equal(pin->path, path) || string_equal(pin->before, pin->candidate))
             continue;
-        int r = pins_remove(*text, *size, pin->service, pin->candidate, &next, &next_size, err);
+        int r = pins_remove(text, size, pin->service, pin->candidate, &next, &next_size, err);
         if (r < 0)
             return r;
-        replace_string(*text, next);
-        *size = next_size;
+        replace_string(text, next);
+        size = next_size;
+        if (now_size == size && memcmp(now, text, size) == 0)
+            return 1;
     }
     return 0;
 }
 
 /* The file as it was, byte for byte; where somebody has edited it meanwhile, only the scalar goes back. */
 static int put_back(struct context *context, const struct record_pin *pin, struct error *err) {
-    _cleanup_free_ char *original = NULL, *changed = NULL, *now = NULL;
-    size_t original_size = 0, changed_size = 0, now_size = 0;
+    _cleanup_free_ char *original = NULL, *now = NULL;
+    size_t original_size = 0, now_size = 0;
     int r = read_original(context, pin->path, &original, &original_size, err);
     if (r >= 0)
         r = file_read(AT_FDCWD, pin->path, FILE_LIMIT, &now, &now_size, err);
@@ -108,14 +111,9 @@ static int put_back(struct context *context, const struct record_pin *pin, struc
         return r;
     if (now_size == original_size && memcmp(now, original, now_size) == 0)
         return 0;
-    changed = xcalloc(original_size + 1, 1);
-    memcpy(changed, original, original_size);
-    changed_size = original_size;
-    r = apply_new(context->record, pin->path, &changed, &changed_size, err);
-    if (r < 0)
-        return r;
-    if (now_size == changed_size && memcmp(now, changed, now_size) == 0)
-        return pins_write(pin->path, original, original_size, err);
+    r = is_ours(context->record, pin->path, original, original_size, now, now_size, err);
+    if (r != 0)
+        return r < 0 ? r : pins_write(pin->path, original, original_size, err);
     record_note(context->record, "\"%s\" was edited meanwhile: only the image of service \"%s\" was put back",
                 pin->path, pin->service);
     r = strchr(pin->before, '$')

@@ -50,9 +50,9 @@ int step_resolve(struct context *context, struct error *err) {
     if (r == 1) {
         context->record->outcome = OUTCOME_UP_TO_DATE;
         error_set(err, EALREADY, "every service runs the newest image of its tag");
-    } else if (r == 2) {
+    } else if (r > 1) {
         context->record->outcome = OUTCOME_REFUSED;
-        context->record->known_bad = true;
+        context->record->known_bad = r == 2;
     }
     int saved = context_record(context, err);
     return saved < 0 ? saved : r > 0;

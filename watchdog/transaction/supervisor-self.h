@@ -32,8 +32,10 @@ struct supervisor {
     bool resting;      /* the worker is PHASE_REST, for the record's phase */
     bool recovering; /* what comes after the rest is machine_recover()'s, else machine_failed()'s or _stop()'s
                       */
+    usec_t rest_time; /* how long Docker and the database may be out of reach */
     usec_t rest_until;
-    bool ended; /* the worker's "end" came */
+    char *rest_told; /* the latest reason for waiting */
+    bool ended;      /* the worker's "end" came */
     struct machine_move move;
     bool failed, fenced;
     char *reason;

@@ -23,6 +23,8 @@
 #include "watchdog/transaction/telling.h"
 
 #define REST_TIME (5 * USEC_PER_MINUTE) /* how long recovery tries to reach Docker and the database */
+#define REST_TIME_ELSEWHERE                                                                                  \
+    USEC_PER_HOUR /* the same for a server that others look after: they have maintenance */
 #define TICK USEC_PER_SEC
 #define RETRY_PAUSE (2 * USEC_PER_SEC)
 #define FREEZE_MARGIN USEC_PER_MINUTE
@@ -306,7 +308,9 @@ void supervisor_worker_ended(struct supervisor *self) {
                 xasprintf("the worker of phase %s died", phase_name(self->resting ? PHASE_REST : phase));
     }
     if (self->resting && self->failed && deadline_left(self->rest_until) > 0) {
-        supervisor_tell(self, "warning", self->reason);
+        if (!string_equal(self->rest_told, self->reason))
+            supervisor_tell(self, "warning", self->reason);
+        replace_string(self->rest_told, xstrdup(self->reason));
         rest_later(self);
     } else if (self->resting && self->failed) {
         supervisor_incomplete(self);
@@ -315,7 +319,7 @@ void supervisor_worker_ended(struct supervisor *self) {
     } else if (self->failed || (self->record->stop_asked && machine_phases[phase].stopped != FATE_GO_ON)) {
         if (self->failed)
             supervisor_tell(self, "warning", self->reason);
-        self->rest_until = deadline_in(REST_TIME);
+        self->rest_until = deadline_in(self->rest_time);
         if (needs_rest(phase))
             begin_rest(self, false);
         else
@@ -359,7 +363,7 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info,
     self->pause = sd_event_source_disable_unref(self->pause);
     supervisor_drop_worker(self);
     replace_string(self->reason, xstrdup("asked to stop"));
-    self->rest_until = deadline_in(REST_TIME);
+    self->rest_until = deadline_in(self->rest_time);
     if (move.move == MOVE_LEAVE)
         leave(self);
     else if (needs_rest(phase))
@@ -390,6 +394,8 @@ static int read_times(struct supervisor *self, struct error *err) {
     usec_t start = settings->watch.start_timeout ? settings->watch.start_timeout : START_TIMEOUT_AUTO;
     self->tells = channels_any(settings);
     self->pings = settings->notify.ping != NULL;
+    self->rest_time = settings->database.url ? REST_TIME_ELSEWHERE : REST_TIME;
+    self->rest_until = deadline_in(self->rest_time);
     self->freeze_time = settings->snapshot.max_freeze + FREEZE_MARGIN;
     /* The clocks of start and window may each stand as long again, twice. */
     self->watch_time = 4 * start + 4 * settings->watch.duration + 5 * USEC_PER_MINUTE;
@@ -429,6 +435,7 @@ enum exit_code supervisor_run(struct state *state, struct record *record, enum p
     struct supervisor self = { .state = state, .record = record, .observer = observer, .fd = -1 };
     _cleanup_error_ struct error err = ERROR_NONE;
     self.exit = EXIT_INCOMPLETE;
+    self.rest_time = REST_TIME;
     self.rest_until = deadline_in(REST_TIME);
     self.inhibitor = inhibitor_take(record->app);
     if (prepare(&self, &err) < 0 || supervisor_take_locks(&self, record, &err) < 0) {
@@ -457,6 +464,7 @@ enum exit_code supervisor_run(struct state *state, struct record *record, enum p
     sd_event_source_disable_unref(self.pause);
     sd_event_unref(self.event);
     free(self.reason);
+    free(self.rest_told);
     if (self.inhibitor >= 0)
         close(self.inhibitor);
     return self.exit;

@@ -1,5 +1,6 @@
 /* Finding out what trouble.h wants to know. Runs in a child of a round: what cannot be told stays zero. */
 
+#include <errno.h>
 #include <fcntl.h>
 #include <fts.h>
 #include <string.h>
@@ -60,6 +61,8 @@ static uint64_t databases_growth(struct context *context, usec_t deadline) {
     const struct record *record = context->record;
     _cleanup_connection_ PGconn *connection = NULL;
     uint64_t grown = 0;
+    if (context->settings->database.url) /* it grows on another host's disks */
+        return 0;
     if (!context->server || server_connect(context->server, NULL, deadline, &connection, NULL) < 0)
         return 0;
     for (size_t i = 0; i < record->databases_count; i++) {
@@ -223,10 +226,37 @@ static void read_disks(struct context *context, struct trouble_facts *facts, use
     containers_free(list, count);
 }
 
+/* Of a server elsewhere: it does not answer, or has just been started again, as after a failover. That it has
+ * no session left or lets us not in may be the release's doing. */
+static char *server_trouble(struct context *context, usec_t deadline) {
+    _cleanup_connection_ PGconn *connection = NULL;
+    _cleanup_result_ PGresult *result = NULL;
+    _cleanup_error_ struct error err = ERROR_NONE;
+    if (!context->elsewhere)
+        return NULL;
+    int r = server_connect(context->elsewhere, NULL, deadline, &connection, &err);
+    if (r == -ECONNREFUSED || r == -ETIME || r == -EAGAIN)
+        return xasprintf("the database server of Url= does not answer: %s", error_text(&err));
+    if (r < 0 || server_query(connection, deadline, &result, NULL,
+                              "SELECT now() - pg_postmaster_start_time() < interval '1 minute',"
+                              " extract(epoch FROM now() - pg_postmaster_start_time())::bigint",
+                              SQL_NONE) < 0)
+        return NULL;
+    usec_t ago = strtoull(sql_text(result, 0, 1), NULL, 10) * USEC_PER_SEC;
+    bool since_switch = context->record->switched && clock_realtime() > context->record->switched + ago;
+    return sql_boolean(result, 0, 0) && since_switch
+               ? xstrdup("the database server of Url= was just started again")
+               : NULL;
+}
+
 /* What costs time to find out is only asked for when there is something to excuse. */
 void trouble_find(void *userdata, bool slow, usec_t deadline, char **ret_trouble, char **ret_busy) {
     struct context *context = userdata;
     struct trouble_facts facts = { .memory_before = (uint64_t)context->record->memory };
+    *ret_trouble = server_trouble(context, deadline);
+    *ret_busy = NULL;
+    if (*ret_trouble)
+        return;
     read_disks(context, &facts, deadline);
     read_memory(&facts);
     if (trouble_memory_is_short(&facts))
