@@ -29,7 +29,7 @@ def pytest_addoption(parser):
 SAMPLES = {
     "bookworm": ("test_install", "test_night", "test_outcomes", "test_a_refusal_is_written", "test_metrics_that_cannot", "test_a_rollback_at_night",
                  "test_a_restart_loop", "test_a_full_disk", "test_a_configuration_that", "test_a_stopped_main_process"),
-    "trixie": ("test_install", "test_night", "test_outcomes", "test_credentials", "test_an_upgrade_typed", "test_control_c",
+    "trixie": ("test_install", "test_night", "test_outcomes", "test_credentials", "test_an_upgrade_typed",
                "test_a_power_cut"),
 }
 
