@@ -210,6 +210,23 @@ def test_programs_of_an_image(program, server, hosted):
     assert refused.code == REFUSED and "docker pull 127.0.0.1:5000/qaid/nothing:1" in refused.output + refused.errors, refused
 
 
+def test_programs_that_would_not_do_are_not_used(program, server, hosted, tmp_path):
+    """An older pg_dump refuses the server; what a newer one has dumped, its own pg_restore cannot restore to an older server."""
+    major = int(server.programs.parent.name)
+    cases = [("9.6.24", "older than the server")] + ([("17.2 (Debian 17.2-1)", "does not get on with")] if major < 17 else [])
+    for version, words in cases:
+        script = tmp_path / "pg_dump"
+        script.write_text(f"#!/bin/sh\necho 'pg_dump (PostgreSQL) {version}'\n")
+        script.chmod(0o755)
+        hosted.make_config()
+        program.configure(("\nUrl=", f"\nPrograms={tmp_path}\nUrl="))
+        found = findings(program, "database-programs")["database-programs"]
+        assert not found["ok"] and words in found["sentence"], found
+    script.unlink()
+    found = findings(program, "database-programs")["database-programs"]
+    assert not found["ok"] and f"no pg_dump of PostgreSQL {major} or newer" in found["sentence"], found
+
+
 @pytest.mark.parametrize("phase", ["undo-data", "backup", "freeze", "watch"])
 def test_killed_and_recovered(program, server, hosted, phase):
     before = take(hosted)
