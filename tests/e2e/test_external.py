@@ -154,8 +154,16 @@ def test_a_good_release_and_back_again(program, server, hosted):
     record = program.upgrade(DONE)
     assert record["outcome"] == "upgraded"
     assert_serving(hosted, "1.3.0")
+    # A service that came later, and has its image from the line that goes back: with it.
+    helper = "  helper:\n    <<: *shared\n    restart: always\n"
+    hosted.compose_file.write_text(hosted.compose_file.read_text().replace("  worker:\n", helper + "  worker:\n"))
+    hosted.compose("up", "-d", "--wait", timeout=120)
+    assert hosted.version("helper") == "1.3.0"
     result = program("rollback", "--yes", "--here")
     assert result.code == ROLLED_BACK, result
+    assert hosted.version("helper") == "1.2.3"
+    run("docker", "rm", "-f", hosted.container("helper"))
+    hosted.compose_file.write_text(hosted.compose_file.read_text().replace(helper, ""))
     text = hosted.compose_file.read_text()
     assert text.count(": was ${REGISTRY}/server:${RELEASE:-1}\n") == 1 and text.count(": was 127.0.0.1:5000/qaid/frontend:${FRONTEND:-1}\n") == 1
     assert fingerprint.differences(before, take(hosted), pinned=True, only=["database", "relations", "data", "volumes", "containers", "jobs"]) == []

@@ -104,6 +104,52 @@ static int aim_service(struct context *context, const struct snapshot *snapshot,
     return 0;
 }
 
+static bool is_pinned(const struct record *record, const char *service) {
+    for (size_t i = 0; i < record->pins_count; i++)
+        if (string_equal(record->pins[i].service, service))
+            return true;
+    return false;
+}
+
+/* A service that is newer than the snapshot, and takes its image from the line of one that goes back: with
+ * it. */
+static void take_along(struct record *record, size_t pin, struct record_service *service) {
+    const struct record_service *first = record_service(record, record->pins[pin].service);
+    service->changes = true;
+    service->candidate_image_id = service->image_id;
+    service->candidate_digest = service->digest;
+    service->candidate_version = service->version;
+    service->image_id = xstrdup(first->image_id);
+    service->digest = xstrdup(first->digest);
+    service->version = xstrdup(first->version);
+    record->pins = xrealloc(record->pins, record->pins_count + 1, sizeof(*record->pins));
+    const struct record_pin *from = &record->pins[pin];
+    record->pins[record->pins_count++] = (struct record_pin){ .service = xstrdup(service->service),
+                                                              .path = xstrdup(from->path),
+                                                              .before = xstrdup(from->before),
+                                                              .candidate = xstrdup(from->candidate),
+                                                              .old = xstrdup(from->old) };
+    record_note(record, "service \"%s\" takes its image from the same line as \"%s\", and goes back with it",
+                service->service, first->service);
+}
+
+static int aim_sharers(struct context *context, struct error *err) {
+    struct record *record = context->record;
+    int r = 0;
+    for (size_t i = 0, count = record->pins_count; r >= 0 && i < count; i++) {
+        const struct record_service *first = record_service(record, record->pins[i].service);
+        _cleanup_image_place_ struct image_place place = { 0 };
+        r = inspect_image_place(context, record->pins[i].service, &place, err);
+        for (char **sharer = place.sharers; r >= 0 && sharer && *sharer; sharer++)
+            for (size_t k = 0; k < record->services_count; k++)
+                if (string_equal(record->services[k].service, *sharer) && !record->services[k].database &&
+                    !is_pinned(record, *sharer) && inspect_is_placed(context, *sharer, place.path) &&
+                    string_equal(record->services[k].image_id, first->candidate_image_id))
+                    take_along(record, i, &record->services[k]);
+    }
+    return r < 0 ? r : resolve_check_sharers(context, err);
+}
+
 static const struct record_database *database_of(const struct record *record, const char *name) {
     for (size_t i = 0; record && i < record->databases_count; i++)
         if (string_equal(record->databases[i].name, name))
@@ -165,7 +211,7 @@ static int aim(struct context *context, const struct snapshot *snapshot, const s
     for (size_t i = 0; r >= 0 && i < record->services_count; i++)
         r = aim_service(context, snapshot, &record->services[i], err);
     if (r >= 0)
-        r = resolve_check_sharers(context, err);
+        r = aim_sharers(context, err);
     for (size_t i = 0; r >= 0 && i < record->databases_count; i++)
         r = aim_database(snapshot, made, &record->databases[i], err);
     if (r < 0)
