@@ -31,7 +31,7 @@ def pytest_addoption(parser):
     parser.addoption("--half", metavar="N/M", default="1/1", help="only each M-th test, from the N-th on")
 
 
-SAMPLED = {"test_killed.py": 4, "test_notify.py": 3, "test_shapes.py": 2, "test_a_bad_release_is_rolled_back_to_the_last_byte": 3,
+SAMPLED = {"test_killed.py": 4, "test_input.py": 2, "test_notify.py": 3, "test_shapes.py": 2, "test_a_bad_release_is_rolled_back_to_the_last_byte": 3,
            "test_killed_and_recovered": 4}
 
 # Long ones that have a sibling which shows nearly the same.
