@@ -497,8 +497,8 @@ def test_a_log_that_rotates_slowly_has_no_gap(bench):
 
 def test_a_log_that_rotates_faster_than_it_is_looked_at_fails_the_baseline(bench):
     bench.run("web", "echo listening on port 1; while :; do seq 1 1000; sleep 0.2; done", *ROTATED)
-    bench.configure(LOGS.replace("[Probe log]", "[Watch]\n    Interval=5s\n    [Probe log]", 1))
-    time.sleep(2)
+    bench.configure(LOGS.replace("[Probe log]", "[Watch]\n    Interval=500ms\n    [Probe log]", 1))
+    time.sleep(6)
     report = bench.look(is_baseline=True, since=0)["log"]
     assert report["result"] == "unknown" and "would be lost between two looks" in report["sentence"]
 
