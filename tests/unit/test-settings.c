@@ -460,6 +460,8 @@ static void an_external_database_is_read_from_its_address(void **state) {
         { "postgresql://app@db/app?sslmode=require", "db", "5432", "require", NULL, true },
         { "postgresql://app@db/app?sslmode=disable", "db", "5432", "disable", NULL, true },
         { "postgresql://app@127.0.0.1/app", "127.0.0.1", "5432", "prefer", NULL, false },
+        { "postgresql://app@localhost/app?hostaddr=10.0.0.5", "localhost", "5432", "verify-full",
+          "/etc/ssl/certs/ca-certificates.crt", false },
         { "postgresql://app@[::1]:5433/app", "::1", "5433", "prefer", NULL, false },
         { "postgresql://app@%2Fvar%2Frun%2Fpostgresql/app", "/var/run/postgresql", "5432", "prefer", NULL,
           false },
